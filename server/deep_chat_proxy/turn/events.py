@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from ..errors import Problem
+from deep_chat_proxy.errors import Problem
 
 
 class FileKind(StrEnum):

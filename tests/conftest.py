@@ -1,0 +1,13 @@
+"""Fixtures that every test stands on: warnings are errors (pyproject), and so are blocking calls."""
+
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_calls() -> Iterator[BlockBuster]:
+    """A blocking call on the event loop raises BlockingError, as it would stall every stream."""
+    with blockbuster_ctx("deep_chat_proxy") as blockbuster:
+        yield blockbuster
