@@ -41,37 +41,55 @@ THREAD_NOT_FOUND = Problem(
 )
 FILE_NOT_FOUND = Problem("file_not_found", 404, "This file was not found.")
 TURN_ACTIVE = Problem(
-    "turn_active", 409, "The previous message is still being answered. Please wait or stop it first.", retry=True
+    "turn_active",
+    409,
+    "The previous message is still being answered. Please wait or stop it first.",
+    retry=True,
 )
+STOPPED = Problem("stopped", 409, "The message was stopped before it was answered.", retry=True)
 SERVER_BUSY = Problem(
-    "server_busy", 503, "Too many conversations are going on right now. Please try again in a moment.", retry=True
+    "server_busy",
+    503,
+    "Too many conversations are going on right now. Please try again in a moment.",
+    retry=True,
 )
-SHUTTING_DOWN = Problem("shutting_down", 503, "The server is restarting. Please try again in a moment.", retry=True)
+SHUTTING_DOWN = Problem(
+    "shutting_down", 503, "The server is restarting. Please try again in a moment.", retry=True
+)
 
 # The back end's side: one table for all dialects.
 INVALID_KEY = Problem(
-    "invalid_key", 502, "The chat service is not set up correctly (its access was refused). Please tell the site's owner."
+    "invalid_key",
+    502,
+    "The chat service is not set up correctly (its access was refused). Please tell the site's owner.",
 )
-NO_QUOTA = Problem(
-    "no_quota", 503, "The chat service has used up its quota. Please tell the site's owner."
-)
+NO_QUOTA = Problem("no_quota", 503, "The chat service has used up its quota. Please tell the site's owner.")
 RATE_LIMITED = Problem(
-    "rate_limited", 429, "The assistant is getting too many requests. Please try again in a moment.", retry=True
+    "rate_limited",
+    429,
+    "The assistant is getting too many requests. Please try again in a moment.",
+    retry=True,
 )
 OVERLOADED = Problem(
     "overloaded", 503, "The assistant is overloaded right now. Please try again in a moment.", retry=True
 )
 NOT_CONFIGURED = Problem(
-    "not_configured", 502, "The chat service is not set up correctly (its assistant or model was not found). Please tell the site's owner."
+    "not_configured",
+    502,
+    "The chat service is not set up correctly (its assistant or model was not found). Please tell the site's owner.",
 )
 CONTEXT_TOO_LONG = Problem(
-    "context_too_long", 422, "This conversation or message has become too long. Please shorten it or start a new conversation."
+    "context_too_long",
+    422,
+    "This conversation or message has become too long. Please shorten it or start a new conversation.",
 )
 CONTENT_FILTER = Problem(
     "content_filter", 422, "The assistant could not answer this message because of its content rules."
 )
 REJECTED = Problem(
-    "rejected", 502, "The assistant could not take this message. Please change it or start a new conversation."
+    "rejected",
+    502,
+    "The assistant could not take this message. Please change it or start a new conversation.",
 )
 TIMED_OUT = Problem("timed_out", 504, "The assistant took too long to answer. Please try again.", retry=True)
 UNREACHABLE = Problem(
@@ -79,10 +97,17 @@ UNREACHABLE = Problem(
 )
 FAILED = Problem("failed", 502, "The assistant ran into an error. Please try again.", retry=True)
 CUT_OFF = Problem(
-    "cut_off", 502, "The connection to the assistant was lost before the answer was complete. Please try again.", retry=True
+    "cut_off",
+    502,
+    "The connection to the assistant was lost before the answer was complete. Please try again.",
+    retry=True,
 )
-EMPTY_ANSWER = Problem("empty_answer", 502, "The assistant ended without an answer. Please try again.", retry=True)
+EMPTY_ANSWER = Problem(
+    "empty_answer", 502, "The assistant ended without an answer. Please try again.", retry=True
+)
 TOO_MANY_ROUNDS = Problem(
-    "too_many_rounds", 502, "The assistant used its tools too often without coming to an answer. Please ask differently."
+    "too_many_rounds",
+    502,
+    "The assistant used its tools too often without coming to an answer. Please ask differently.",
 )
 INTERNAL = Problem("internal", 500, "Something went wrong on the server. Please try again.", retry=True)

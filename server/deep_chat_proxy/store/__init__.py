@@ -1,0 +1,1 @@
+"""What survives a turn and a restart: threads, files, whose they are."""

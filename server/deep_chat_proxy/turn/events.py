@@ -1,8 +1,8 @@
 """The vocabulary of a turn: what a back end reports, and what a visitor is shown.
 
 Dialects yield `UpstreamEvent`s, the loop turns them into `TurnEvent`s, deliveries write those.
-No event holds an id of the back end except the two that only the loop sees (`ToolCallsRequested`,
-`FileMade`), so a log of turn events can be shown to the visitor as it is.
+Those of the back end's ids that events must hold stand only in events that the loop consumes
+(`ThreadOpened`, `ToolCallsRequested`, `FileMade`), so a log of turn events can be shown as it is.
 """
 
 from enum import StrEnum
@@ -48,40 +48,46 @@ class Event(Struct, frozen=True):
     """Base of all events; never made itself."""
 
 
-class Accepted(Event):
+class ThreadOpened(Event, frozen=True):
+    """The back end made a thread for this conversation; its id is kept before anything else happens."""
+
+    upstream_id: str
+
+
+class Accepted(Event, frozen=True):
     """The back end took the message: from here on the turn is under way."""
 
 
-class Status(Event):
+class Status(Event, frozen=True):
     """A short sentence on what is going on, for a person; not part of the answer."""
 
     text: str
 
 
-class TextDelta(Event):
+class TextDelta(Event, frozen=True):
     """More of the answer. `whole` marks text that came all at once and may be shown in pieces."""
 
     text: str
     whole: bool = False
 
 
-class TextReplaced(Event):
+class TextReplaced(Event, frozen=True):
     """The answer so far was wrong: this is the text from its beginning."""
 
     text: str
 
 
-class PartStarted(Event):
+class PartStarted(Event, frozen=True):
     """A new text part or message begins; the loop puts a blank line before its first text."""
 
 
-class ToolCallsRequested(Event):
+class ToolCallsRequested(Event, frozen=True):
     """The back end waits for the outputs of all these calls, together."""
 
     calls: tuple[ToolCall, ...]
 
 
-class ToolStarted(Event):
+class ToolStarted(Event, frozen=True):
     """A tool runs; `label` is a sentence for a person."""
 
     call_id: str
@@ -89,7 +95,7 @@ class ToolStarted(Event):
     label: str
 
 
-class ToolEnded(Event):
+class ToolEnded(Event, frozen=True):
     """A tool's output is known; `ok` is False where it failed, timed out or was called wrongly."""
 
     call_id: str
@@ -97,7 +103,7 @@ class ToolEnded(Event):
     ok: bool
 
 
-class FileMade(Event):
+class FileMade(Event, frozen=True):
     """The assistant made a file; `upstream_id` is the back end's name for it."""
 
     upstream_id: str
@@ -105,13 +111,13 @@ class FileMade(Event):
     kind: FileKind
 
 
-class FileReady(Event):
+class FileReady(Event, frozen=True):
     """A file the visitor can fetch now."""
 
     file: ChatFile
 
 
-class Usage(Event):
+class Usage(Event, frozen=True):
     """Tokens of one run or response, as the back end counted them."""
 
     input_tokens: int
@@ -125,25 +131,27 @@ class Cut(StrEnum):
     CONTENT_FILTER = "content_filter"
 
 
-class Completed(Event):
+class Completed(Event, frozen=True):
     """The answer ended; `cut` says why it is not whole, where it is not."""
 
     cut: Cut | None = None
 
 
-class Stopped(Event):
+class Stopped(Event, frozen=True):
     """The turn was stopped by the visitor, or the back end reports it cancelled."""
 
 
-class Failed(Event):
-    """The turn ended without (the rest of) an answer."""
+class Failed(Event, frozen=True):
+    """The turn ended without (the rest of) an answer; `retry_after` is the back end's wish, in seconds."""
 
     problem: Problem
+    retry_after: float | None = None
 
 
 TerminalEvent = Completed | Stopped | Failed
 UpstreamEvent = (
-    Accepted
+    ThreadOpened
+    | Accepted
     | Status
     | PartStarted
     | TextDelta
@@ -154,13 +162,5 @@ UpstreamEvent = (
     | TerminalEvent
 )
 TurnEvent = (
-    Accepted
-    | Status
-    | TextDelta
-    | TextReplaced
-    | ToolStarted
-    | ToolEnded
-    | FileReady
-    | Usage
-    | TerminalEvent
+    Accepted | Status | TextDelta | TextReplaced | ToolStarted | ToolEnded | FileReady | Usage | TerminalEvent
 )

@@ -1,0 +1,113 @@
+"""The application, on one screen: middlewares, routes, lifetimes."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from deep_chat_proxy.backend import open_backend
+from deep_chat_proxy.browser.keys import CHAT, Chat
+from deep_chat_proxy.browser.limits import RequestLimits
+from deep_chat_proxy.browser.page import setup_page
+from deep_chat_proxy.browser.routes import setup_routes
+from deep_chat_proxy.browser.stream import StreamDelivery
+from deep_chat_proxy.middleware.access_log import access_log
+from deep_chat_proxy.middleware.errors import errors
+from deep_chat_proxy.middleware.origin import origin_middleware, setup_cors
+from deep_chat_proxy.middleware.sealing import Sealer
+from deep_chat_proxy.middleware.session import CookieRules, session_middleware, setup_session
+from deep_chat_proxy.settings import Settings
+from deep_chat_proxy.store.secret import kept_secret
+from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.tools import Registry, Tool, ToolExecutor, load_tools
+from deep_chat_proxy.tools.weather import get_weather
+from deep_chat_proxy.turn.turns import LiveTurns
+
+_DAY = 24 * 3600
+
+
+def create_app(
+    settings: Settings | None = None, *, tools: Iterable[Tool[..., Any]] | None = None
+) -> web.Application:
+    """The server as an aiohttp application, to be run alone or under `add_subapp`.
+
+    `settings` are the defaults where none are given. `tools` are the functions that the model may call; the
+    file that `settings.tools` names where none are given, and the example where that is empty too and the back
+    end is the local one. Reads files, so call it before the loop runs. Raises ToolError, OSError.
+    """
+    settings = settings or Settings()
+    registry = registry_of(settings) if tools is None else Registry(tools)
+    sealer = Sealer(_secrets(settings), settings.session_days * _DAY)
+    app = web.Application(
+        middlewares=[
+            access_log,
+            errors,
+            session_middleware(sealer),
+            origin_middleware(settings.allowed_origins),
+        ]
+    )
+    setup_session(
+        app, sealer, CookieRules(settings.session_days * _DAY, settings.secure_cookie, settings.same_site)
+    )
+    setup_cors(app, settings.allowed_origins)
+    setup_routes(app)
+    setup_page(app)
+
+    async def chat(app: web.Application) -> AsyncIterator[None]:
+        executor = ToolExecutor(registry, timeout=settings.tool_timeout, max_output=settings.tool_output)
+        store = await SqliteStore.open(str(_store_path(settings) or ":memory:"))
+        async with open_backend(settings, registry.definitions()) as dialect:
+            turns = LiveTurns(settings.turn_limits, executor)
+            app[CHAT] = Chat(
+                store=store,
+                dialect=dialect,
+                files=dialect.files,
+                turns=turns,
+                limits=_request_limits(settings),
+                delivery=StreamDelivery(heartbeat=settings.heartbeat, pace=settings.pace),
+            )
+            yield
+            await turns.close()
+        await executor.close()
+        await store.close()
+
+    app.cleanup_ctx.append(chat)
+    app.on_shutdown.append(_end_turns)
+    return app
+
+
+async def _end_turns(app: web.Application) -> None:
+    """Streams end with an error event that says to try again, before aiohttp waits for their handlers."""
+    await app[CHAT].turns.close()
+
+
+def registry_of(settings: Settings) -> Registry:
+    """The tools that the settings name. Raises ToolError."""
+    if settings.tools:
+        return Registry(load_tools(Path(settings.tools)))
+    return Registry([get_weather] if settings.upstream == "local" else [])
+
+
+def _store_path(settings: Settings) -> Path | None:
+    where = settings.store.removeprefix("sqlite:")
+    return None if where == ":memory:" else Path(where).expanduser()
+
+
+def _secrets(settings: Settings) -> list[str]:
+    if settings.secrets:
+        return settings.secrets
+    path = _store_path(settings)
+    return [secrets.token_urlsafe(32) if path is None else kept_secret(path)]
+
+
+def _request_limits(settings: Settings) -> RequestLimits:
+    return RequestLimits(
+        max_body=settings.max_body,
+        max_field_bytes=settings.max_body,
+        max_text=settings.max_text,
+        max_files=settings.max_files,
+        max_file_bytes=settings.max_file_size,
+        max_upload_bytes=settings.max_upload,
+    )

@@ -1,0 +1,94 @@
+"""A message of a visitor: read, put on its thread, answered as a stream or as one object."""
+
+import asyncio
+
+import msgspec
+from aiohttp import web
+from msgspec import Raw, Struct
+
+from deep_chat_proxy.browser.addresses import file_addresses
+from deep_chat_proxy.browser.frames import FrameWriter
+from deep_chat_proxy.browser.keys import CHAT, Chat
+from deep_chat_proxy.browser.ownership import choose_thread, new_thread, own_thread
+from deep_chat_proxy.browser.reply import reply
+from deep_chat_proxy.browser.request import ChatRequest, read_chat_request
+from deep_chat_proxy.browser.thread_choice import thread_in_json
+from deep_chat_proxy.browser.wire import decoded
+from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.middleware.session import SESSION
+from deep_chat_proxy.store.keeper import StoreKeeper
+from deep_chat_proxy.store.records import ThreadRecord
+from deep_chat_proxy.turn.events import Failed
+from deep_chat_proxy.turn.live import LiveTurn
+from deep_chat_proxy.turn.log import TurnLog
+from deep_chat_proxy.turn.message import UserMessage
+
+
+class StopBody(Struct, frozen=True):
+    """What a stop may say; nothing has to be said."""
+
+    thread_id: Raw = Raw()
+
+
+async def post_message(request: web.Request) -> web.StreamResponse:
+    """POST /api/chat: a Deep Chat request; `Accept: text/event-stream` asks for a stream."""
+    chat = request.app[CHAT]
+    message = await read_chat_request(request, chat.limits, None)
+    try:
+        thread = await choose_thread(chat.store, request[SESSION], message.thread, chat.dialect.name)
+        turn = await _start(chat, thread, message)
+    except BaseException:
+        await message.discard()
+        raise
+    addresses = file_addresses(request)
+    with turn.attached() as log:
+        if not message.stream:
+            return await reply(log, thread.thread_id, addresses)
+        await _begun(log, chat.accept_within)
+        return await chat.delivery.deliver(request, log, FrameWriter(thread.thread_id, addresses))
+
+
+async def _start(chat: Chat, thread: ThreadRecord, message: ChatRequest) -> LiveTurn:
+    # A thread of another dialect has no counterpart at this back end.
+    upstream_id = thread.upstream_id if thread.dialect == chat.dialect.name else None
+    upstream = chat.dialect.turn(upstream_id, UserMessage(message.text, message.uploads))
+    return await chat.turns.start(
+        thread.thread_id, upstream, StoreKeeper(chat.store, thread, chat.dialect.name)
+    )
+
+
+async def _begun(log: TurnLog, within: float) -> None:
+    """Wait until the back end took the message; raises ChatError where it did not, while a status can say so."""
+    try:
+        async with asyncio.timeout(within):
+            await log.begun()
+    except TimeoutError:
+        return
+    if not log.accepted and isinstance(log.end, Failed):
+        raise ChatError(log.end.problem, retry_after=log.end.retry_after)
+
+
+async def stop_turn(request: web.Request) -> web.Response:
+    """POST /api/chat/stop: stops the active turn of the thread that `thread_id` names, or of the current one."""
+    chat, session = request.app[CHAT], request[SESSION]
+    wire = decoded(await request.read(), StopBody)
+    named = thread_in_json(wire.thread_id) if wire is not None else None
+    thread_id = named or session.thread_id
+    if thread_id is None:
+        return _json({"stopped": False})
+    thread = await own_thread(chat.store, session, thread_id)
+    turn = chat.turns.active(thread.thread_id)
+    if turn is not None:
+        turn.stop()
+    return _json({"stopped": turn is not None, "thread_id": thread.thread_id})
+
+
+async def start_thread(request: web.Request) -> web.Response:
+    """POST /api/threads: starts a new thread, the visitor's current one from now on."""
+    chat = request.app[CHAT]
+    thread = await new_thread(chat.store, request[SESSION], chat.dialect.name)
+    return _json({"thread_id": thread.thread_id}, status=201)
+
+
+def _json(body: dict[str, object], *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

@@ -1,0 +1,44 @@
+"""A file's name as it may be shown and sent on; it never becomes part of a path."""
+
+import re
+import unicodedata
+
+LONGEST = 120
+"""Characters of a safe name, extension included."""
+
+_LONGEST_EXTENSION = 16
+# Zero-width joiners are part of how Persian and emoji sequences are written; other format characters
+# (bidi overrides, zero-width spaces) can only mislead.
+_JOINERS = "\u200c\u200d"
+_DROPPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_SPACES = re.compile(r"\s+")
+# WHATWG HTML, multipart/form-data encoding: these three, and no others, are escaped in a name.
+_ESCAPES = {"%22": '"', "%0D": " ", "%0A": " "}
+_ESCAPED = re.compile("|".join(_ESCAPES), re.IGNORECASE)
+
+
+def safe_name(declared: str) -> str:
+    """The last part of `declared`, NFC, without control or bidi characters, 1 to `LONGEST` characters.
+
+    Whatever is left without a letter to show (empty, `..`, only spaces) becomes "file".
+    """
+    name = _ESCAPED.sub(lambda found: _ESCAPES[found[0].upper()], declared)
+    name = name.replace("\\", "/").rpartition("/")[2]
+    name = "".join(letter for letter in _SPACES.sub(" ", name) if _shown(letter))
+    name = unicodedata.normalize("NFC", name).strip().rstrip(". ")
+    if not name.strip("." + _JOINERS):
+        return "file"
+    return _shortened(name)
+
+
+def _shown(letter: str) -> bool:
+    return letter in _JOINERS or unicodedata.category(letter) not in _DROPPED_CATEGORIES
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= LONGEST:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if not stem or not 0 < len(extension) < _LONGEST_EXTENSION:
+        return name[:LONGEST].rstrip(". ")
+    return stem[: LONGEST - 1 - len(extension)].rstrip(". ") + dot + extension

@@ -1,0 +1,141 @@
+"""Turn events as the server-sent events that Deep Chat shows, many of them in one piece of bytes.
+
+Facts of Deep Chat 2.4.2 that decide the form: every event must carry `thread_id` (an unguarded interceptor
+keeps what the last one had); its Stop button works only once something was shown, so a placeholder comes
+first and the first text overwrites it; `{"text": ""}` shows nothing; a text and an `error` in one event lose
+their order; anything after an `error` takes the error off the page again, so it comes last.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from deep_chat_proxy.turn.events import (
+    Accepted,
+    ChatFile,
+    Completed,
+    Cut,
+    Failed,
+    FileReady,
+    Status,
+    Stopped,
+    TextDelta,
+    TextReplaced,
+    ToolEnded,
+    ToolStarted,
+    TurnEvent,
+)
+
+_json = msgspec.json.Encoder().encode
+
+PLACEHOLDER = "*Thinking…*"
+CUT_NOTES = {
+    Cut.LENGTH: "*The answer was cut short because it reached its longest length.*",
+    Cut.CONTENT_FILTER: "*The answer was cut short by the assistant's content rules.*",
+}
+_NO_ANSWER = "*No answer.*"
+_STOPPED = "*Stopped.*"
+FILES_ONLY = "*Here it is:*"
+
+
+def cut_note(text: str, cut: Cut) -> str:
+    """What follows an answer that is not whole."""
+    return f"\n\n{CUT_NOTES[cut]}" if text else CUT_NOTES[cut]
+
+
+def shown_file(file: ChatFile, address: Callable[[ChatFile], str]) -> dict[str, str]:
+    """A file as Deep Chat takes it; the type is named because it only guesses by the ending of `src`."""
+    return {"src": address(file), "name": file.name, "type": file.kind.value}
+
+
+class FrameWriter:
+    """Writes the events of one turn for one connection to thread `thread_id`."""
+
+    def __init__(self, thread_id: str, address: Callable[[ChatFile], str]) -> None:
+        self._address = address
+        self._end = b',"thread_id":' + _json(thread_id) + b"}\n\n"
+        # Echoed by pages that keep messages without an interceptor; one event of a bubble is enough.
+        self._session = b',"_sessionId":' + _json(thread_id)
+        self._placeholder = False
+        self._text = False
+
+    def frames(self, events: Sequence[TurnEvent], last_id: int) -> bytes:
+        """The events as bytes, texts that follow each other joined; b"" where nothing is to be sent.
+
+        `last_id` is the id of the last of them, by which a connection that comes back says where it was.
+        """
+        out: list[bytes] = []
+        texts: list[str] = []
+        for event in events:
+            if isinstance(event, TextDelta):
+                texts.append(event.text)
+                continue
+            if texts:
+                out.append(self._text_frame("".join(texts)))
+                texts.clear()
+            out.extend(self._event(event))
+        if texts:
+            out.append(self._text_frame("".join(texts)))
+        if not out:
+            return b""
+        start = b"id: %d\ndata: {" % last_id
+        return b"".join([start + body + self._end for body in out])
+
+    def _event(self, event: TurnEvent) -> list[bytes]:
+        match event:
+            case Accepted():
+                return [] if self._text else [self._hold(PLACEHOLDER)]
+            case TextReplaced(text):
+                return [self._overwrite(text)] if text else []
+            case Status(text):
+                return self._status(text, b'{"text":' + _json(text) + b"}")
+            case ToolStarted(_, name, label):
+                return self._status(label, _json({"state": "started", "tool": name, "text": label}))
+            case ToolEnded(_, name, ok):
+                return [b'"status":' + _json({"state": "ended", "tool": name, "ok": ok})]
+            case FileReady(file):
+                return [b'"files":[' + _json(shown_file(file, self._address)) + b"]"]
+            case _:
+                return self._last(event)
+
+    def _last(self, event: TurnEvent) -> list[bytes]:
+        match event:
+            case Completed(cut) if cut is not None:
+                return [self._text_frame(cut_note("text" if self._text else "", cut))]
+            case Completed():
+                return self._settle(FILES_ONLY)
+            case Stopped():
+                return self._settle(_STOPPED)
+            case Failed(problem):
+                return [*self._settle(_NO_ANSWER), b'"error":' + _json(problem.sentence)]
+            case _:
+                return []
+
+    def _text_frame(self, text: str) -> bytes:
+        if self._placeholder:
+            return self._overwrite(text)
+        session = b"" if self._text else self._session
+        self._text = True
+        return b'"text":' + _json(text) + session
+
+    def _overwrite(self, text: str) -> bytes:
+        self._placeholder = False
+        session = b"" if self._text else self._session
+        self._text = True
+        return b'"text":' + _json(text) + b',"overwrite":true' + session
+
+    def _hold(self, text: str) -> bytes:
+        """A text that the first real one is to overwrite."""
+        overwrite = b',"overwrite":true' if self._placeholder else b""
+        self._placeholder = True
+        return b'"text":' + _json(text) + overwrite
+
+    def _status(self, text: str, data: bytes) -> list[bytes]:
+        """What is going on: in the bubble while no answer is there, beside it afterwards."""
+        if self._text:
+            return [b'"status":' + data]
+        return [self._hold(f"*{text}*") + b',"status":' + data]
+
+    def _settle(self, text: str) -> list[bytes]:
+        """The turn ends: nothing may be left standing that says it goes on."""
+        return [self._overwrite(text)] if self._placeholder else []

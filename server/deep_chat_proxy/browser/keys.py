@@ -1,0 +1,28 @@
+"""What the handlers find in the app."""
+
+from aiohttp import web
+from msgspec import Struct
+
+from deep_chat_proxy.browser.limits import RequestLimits
+from deep_chat_proxy.browser.stream import StreamDelivery
+from deep_chat_proxy.store.records import Store
+from deep_chat_proxy.turn.ports import Dialect
+from deep_chat_proxy.turn.turns import LiveTurns
+from deep_chat_proxy.upstream.files import Files
+
+
+class Chat(Struct, frozen=True):
+    """Everything that a request of the chat needs; `accept_within` is how many seconds a stream waits for the
+    back end to take the message before it starts anyway, so that proxies in between see life.
+    """
+
+    store: Store
+    dialect: Dialect
+    files: Files
+    turns: LiveTurns
+    limits: RequestLimits
+    delivery: StreamDelivery
+    accept_within: float = 10.0
+
+
+CHAT: web.AppKey[Chat] = web.AppKey("chat", Chat)

@@ -1,0 +1,98 @@
+"""An answer as server-sent events: a turn's log, followed to its end."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+from aiohttp import HttpVersion11, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.web import BaseRequest
+from aiohttp_sse import EventSourceResponse
+
+from deep_chat_proxy.browser.frames import FrameWriter
+from deep_chat_proxy.browser.pace import STEP, pieces
+from deep_chat_proxy.turn.events import TextDelta, TurnEvent
+from deep_chat_proxy.turn.log import Batch, TurnLog
+
+logger = logging.getLogger("deep_chat_proxy.browser")
+
+# One newline: Deep Chat calls a page's interceptor for every event, and a blank line would make this one.
+_HEARTBEAT = b": ping\n"
+# Deep Chat shows an error instead of the text where an asynchronous interceptor of the page gets the last
+# event together with the end of the stream.
+_LINGER = 0.08
+
+
+class ChatStream(EventSourceResponse):
+    """aiohttp-sse's response, writing frames that are made already and heartbeats that Deep Chat does not see.
+
+    Writing to a browser that has gone, or that reads nothing for `send_timeout` seconds, raises
+    ConnectionResetError or TimeoutError.
+    """
+
+    def __init__(self, *, heartbeat: float, send_timeout: float = 60.0) -> None:
+        super().__init__(allow_all_methods=True, ping_interval=heartbeat, send_timeout=send_timeout)
+
+    async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
+        """Send the headers."""
+        if request.version < HttpVersion11:
+            # Without chunks only the end of the connection can end the answer.
+            self.headers["Connection"] = "close"
+            self.force_close()
+        return await super().prepare(request)
+
+    async def send_frames(self, frames: bytes) -> None:
+        """Write whole frames, all in one."""
+        async with asyncio.timeout(self._send_timeout):
+            await self.write(frames)
+
+    async def _ping(self) -> None:
+        while True:
+            await asyncio.sleep(self._ping_interval)
+            try:
+                await self.send_frames(_HEARTBEAT)
+            except (ConnectionResetError, RuntimeError, TimeoutError):
+                return
+
+
+class StreamDelivery:
+    """Writes turns to streams. `heartbeat` in seconds, `pace` in characters a second (0: at once)."""
+
+    def __init__(self, *, heartbeat: float, pace: int) -> None:
+        self._heartbeat = heartbeat
+        self._pace = pace
+
+    async def deliver(
+        self, request: web.Request, log: TurnLog, writer: FrameWriter, *, after: int = 0
+    ) -> web.StreamResponse:
+        """Answer `request` with what came in `log` after the event `after`, until the turn has ended."""
+        stream = ChatStream(heartbeat=self._heartbeat)
+        try:
+            await stream.prepare(request)
+            async with stream, aclosing(log.follow(after)) as batches:
+                async for batch in batches:
+                    await self._write(stream, writer, batch)
+            await asyncio.sleep(_LINGER)
+        except (ConnectionResetError, TimeoutError):
+            logger.info("%s: the browser has gone", request.path)
+        return stream
+
+    async def _write(self, stream: ChatStream, writer: FrameWriter, batch: Batch) -> None:
+        last_id, events = batch
+        waiting: list[TurnEvent] = []
+        for event in events:
+            if self._pace and isinstance(event, TextDelta) and event.whole:
+                await self._flush(stream, writer, waiting, last_id)
+                for piece in pieces(event.text, self._pace):
+                    await self._flush(stream, writer, [TextDelta(piece)], last_id)
+                    await asyncio.sleep(STEP)
+            else:
+                waiting.append(event)
+        await self._flush(stream, writer, waiting, last_id)
+
+    async def _flush(
+        self, stream: ChatStream, writer: FrameWriter, waiting: list[TurnEvent], last_id: int
+    ) -> None:
+        if frames := writer.frames(waiting, last_id):
+            await stream.send_frames(frames)
+        waiting.clear()

@@ -1,0 +1,134 @@
+"""The files of one request: checked against the limits while they arrive, kept on disk."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from deep_chat_proxy.browser.filenames import safe_name
+from deep_chat_proxy.browser.limits import RequestLimits, in_megabytes
+from deep_chat_proxy.browser.sniff import GROUPS, HEAD, kind_of, sniff
+from deep_chat_proxy.browser.spool import Spool
+from deep_chat_proxy.errors import ChatError, refused
+from deep_chat_proxy.turn.message import Attachment
+
+T = TypeVar("T")
+
+BATCH = 131_072
+"""Bytes that are gathered before a thread writes them; at least `HEAD`, so that the first batch can be sniffed."""
+
+
+class Uploads:
+    """Takes one file after the other: `start`, `write` as often as needed, `finish`.
+
+    Every method raises ChatError (400, 413 or 415) where the file cannot be taken. Whoever made the object calls
+    `discard` unless all went well; after that the attachments belong to whoever took them.
+    """
+
+    def __init__(self, limits: RequestLimits, folder: Path | None) -> None:
+        self._limits = limits
+        self._folder = folder
+        self._spools: list[Spool] = []
+        self._attachments: list[Attachment] = []
+        self._total = 0
+        self._begin("")
+
+    def _begin(self, name: str) -> None:
+        self._name = name
+        self._size = 0
+        self._batch = bytearray()
+        self._media_type = ""
+
+    @property
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The finished files, in the order they came in."""
+        return tuple(self._attachments)
+
+    def start(self, declared_name: str) -> None:
+        """The next file begins."""
+        if len(self._spools) >= self._limits.max_files:
+            raise refused(413, f"At most {self._limits.max_files} files can be sent with one message.")
+        self._begin(safe_name(declared_name))
+        self._spools.append(Spool(self._folder))
+
+    async def write(self, data: bytes) -> None:
+        """More bytes of the file that was started last; raises OSError where the disk takes no more."""
+        self._size += len(data)
+        self._total += len(data)
+        if self._size > self._limits.max_file_bytes:
+            most = in_megabytes(self._limits.max_file_bytes)
+            raise refused(413, f'"{self._name}" is too large: a file can have at most {most}.')
+        if self._total > self._limits.max_upload_bytes:
+            raise too_much_at_once(self._limits)
+        self._batch += data
+        if len(self._batch) >= BATCH:
+            await self._flush()
+
+    async def finish(self) -> None:
+        """The file that was started last is complete."""
+        if not self._size:
+            raise refused(400, f'"{self._name}" is empty. Please choose a file with content.')
+        if self._batch:
+            await self._flush()
+        path, digest = await _in_thread(self._spools[-1].finish)
+        self._attachments.append(
+            Attachment(
+                path=path,
+                name=self._name,
+                media_type=self._media_type,
+                kind=kind_of(self._media_type),
+                size=self._size,
+                sha256=digest,
+            )
+        )
+
+    async def discard(self) -> None:
+        """Remove every file of this request, finished or not; may be called again."""
+        if self._spools:
+            await _in_thread(lambda: _discard_all(self._spools))
+
+    async def _flush(self) -> None:
+        data, self._batch = bytes(self._batch), bytearray()
+        if not self._media_type:
+            self._media_type = self._accept(data[:HEAD])
+        spool = self._spools[-1]
+        await _in_thread(lambda: spool.append(data))
+
+    def _accept(self, head: bytes) -> str:
+        media_type = sniff(head, self._name)
+        if media_type is None or media_type not in self._limits.accepted:
+            raise _not_accepted(self._name, self._limits.accepted)
+        return media_type
+
+
+async def discard(attachments: Sequence[Attachment]) -> None:
+    """Remove the attachments' files from disk; those already gone do not matter."""
+    if attachments:
+        await _in_thread(lambda: _unlink_all(attachments))
+
+
+def too_much_at_once(limits: RequestLimits) -> ChatError:
+    """The files of one request are too large together."""
+    most = in_megabytes(limits.max_upload_bytes)
+    return refused(413, f"The files are too large together: one message can hold at most {most}.")
+
+
+def _not_accepted(name: str, accepted: frozenset[str]) -> ChatError:
+    words = [word for word, media_types in GROUPS.items() if media_types & accepted]
+    what = f"these can: {', '.join(words)}" if words else "no files can be sent here"
+    return refused(415, f'"{name}" is of a kind that cannot be sent; {what}.')
+
+
+def _discard_all(spools: Iterable[Spool]) -> None:
+    for spool in spools:
+        spool.discard()
+
+
+def _unlink_all(attachments: Iterable[Attachment]) -> None:
+    for attachment in attachments:
+        attachment.path.unlink(missing_ok=True)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Run `work` in a worker thread; it goes on to its end even when the caller is cancelled."""
+    return await asyncio.shield(asyncio.to_thread(work))

@@ -1,0 +1,88 @@
+"""The command `deep-chat-proxy`: serve (without a sub-command), local-openai, tools."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deep_chat_proxy._version import __version__
+
+if TYPE_CHECKING:
+    from deep_chat_proxy.settings import Settings
+
+# Everything else is imported by the sub-command that needs it, so that `--help` answers at once.
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status (2: wrong flags or settings)."""
+    options = _parser().parse_args(arguments)
+    from deep_chat_proxy.configuration import SettingsError
+    from deep_chat_proxy.tools.error import ToolError
+
+    try:
+        run = {"local-openai": _local_openai, "tools": _tools}.get(options.command, _serve)
+        return run(options)
+    except (SettingsError, ToolError) as fault:
+        print(f"deep-chat-proxy: {fault}", file=sys.stderr)
+        return 2
+    except OSError as fault:
+        print(f"deep-chat-proxy: {fault}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="deep-chat-proxy",
+        description="The server between a Deep Chat page and an OpenAI-style back end. Without a key it runs on"
+        " its own local OpenAI. Settings come from flags, the environment and a .env file; README lists them.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default 8080)")
+    parser.add_argument(
+        "--env-file", type=Path, default=Path(".env"), help="file of NAME=value lines (default .env)"
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    local = commands.add_parser("local-openai", help="serve the local OpenAI alone")
+    local.add_argument("--host", dest="local_host", default="127.0.0.1", help="default 127.0.0.1")
+    local.add_argument("--port", dest="local_port", type=int, default=8081, help="default 8081")
+    commands.add_parser("tools", help="list the tools that the model may call, with their schemas")
+    return parser
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    from deep_chat_proxy.configuration import load_settings
+
+    return load_settings(os.environ, {"host": options.host, "port": options.port}, options.env_file)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from deep_chat_proxy.serving import serve
+
+    serve(settings)
+    return 0
+
+
+def _local_openai(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from deep_chat_proxy.local_openai import run_local_openai
+    from deep_chat_proxy.logs import setup_logs
+
+    setup_logs("info")
+    asyncio.run(run_local_openai(options.local_host, options.local_port))
+    return 0
+
+
+def _tools(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    from deep_chat_proxy.app import registry_of
+    from deep_chat_proxy.tools.listing import describe
+
+    print(describe(registry_of(settings)))
+    return 0

@@ -1,0 +1,90 @@
+"""Reading the settings: flags first, then the environment, then a `.env` file. A wrong one is refused by name."""
+
+import json
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from deep_chat_proxy.settings import Settings
+
+_PREFIX = "DEEP_CHAT_"
+_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
+_FIELD = re.compile(r"\$\.([a-z_]+)")
+
+
+class SettingsError(ValueError):
+    """A setting is unknown, missing or out of range; the message names it and says what to do."""
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return name.upper() if name.startswith("openai_") else _PREFIX + name.upper()
+
+
+def load_settings(
+    environ: Mapping[str, str], flags: Mapping[str, Any] | None = None, env_file: Path | None = None
+) -> Settings:
+    """The settings. `flags` go first (None: not given), then `environ`, then `env_file` if it exists.
+
+    Raises SettingsError.
+    """
+    names = {variable(name): name for name in Settings.__struct_fields__}
+    values: dict[str, Any] = {}
+    for source in (read_env_file(env_file) if env_file is not None else {}, environ):
+        for key, text in source.items():
+            if key in names:
+                values[names[key]] = _shaped(key, names[key], text)
+            elif key.startswith(_PREFIX):
+                raise SettingsError(_unknown(key, list(names)))
+    values |= {name: value for name, value in (flags or {}).items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as fault:
+        raise SettingsError(_named(str(fault))) from None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """The `NAME=value` lines of a file; empty where there is none. Raises SettingsError for any other line."""
+    if not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if (match := _LINE.match(line)) is None:
+            raise SettingsError(f"{path}, line {number}: expected NAME=value")
+        value = match[2]
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+            value = value[1:-1]
+        values[match[1]] = value
+    return values
+
+
+def _shaped(key: str, name: str, text: str) -> object:
+    """The text of a variable in the shape its field has: lists by commas, tables as JSON."""
+    match getattr(Settings(), name):
+        case tuple():
+            return [part.strip() for part in text.split(",") if part.strip()]
+        case dict():
+            try:
+                return json.loads(text or "{}")
+            except ValueError:
+                raise SettingsError(f'{key} must be JSON such as {{"name": "value"}}') from None
+        case _:
+            return text
+
+
+def _unknown(key: str, known: list[str]) -> str:
+    near = get_close_matches(key, known, n=1)
+    return f"{key} is no setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _named(message: str) -> str:
+    """Msgspec's message with the variable's name in place of the field's path."""
+    if (match := _FIELD.search(message)) is None:
+        return message.split(" - at `$`", maxsplit=1)[0]
+    return f"{variable(match[1])}: {message.split(' - at ', maxsplit=1)[0]}"

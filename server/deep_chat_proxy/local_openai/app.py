@@ -1,0 +1,44 @@
+"""The application: state, middlewares, routes, end."""
+
+import re
+
+from aiohttp import web
+
+from deep_chat_proxy.local_openai import files, models
+from deep_chat_proxy.local_openai.assistants.routes import ROUTES as ASSISTANTS_ROUTES
+from deep_chat_proxy.local_openai.headers import add_headers
+from deep_chat_proxy.local_openai.middleware import check_beta, check_key, error_bodies, remember
+from deep_chat_proxy.local_openai.options import LocalOptions
+from deep_chat_proxy.local_openai.state import STATE, LocalState
+
+ROUTES = (
+    ("GET", "models", models.list_models),
+    ("GET", "models/{model}", models.retrieve_model),
+    ("GET", "files", files.list_files),
+    ("POST", "files", files.upload),
+    ("GET", "files/{file_id}", files.retrieve),
+    ("DELETE", "files/{file_id}", files.delete),
+    ("GET", "files/{file_id}/content", files.content),
+    *ASSISTANTS_ROUTES,
+)
+
+
+def create_local_openai(options: LocalOptions = LocalOptions()) -> web.Application:  # noqa: B008 - frozen
+    """A server of its own, to be run at any host and port; the base URL of a client ends in `/v1`.
+
+    `app[STATE]` shows what it holds. Everything is in memory and gone with the application.
+    """
+    app = web.Application(
+        middlewares=[remember, error_bodies, check_key, check_beta], client_max_size=options.max_body
+    )
+    app[STATE] = LocalState(options)
+    for method, path, handler in ROUTES:
+        # Deep Chat's direct connection joins a base URL that ends in a slash with "/threads".
+        app.router.add_route(method, "/v1{slashes:/+}" + re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path), handler)
+    app.on_response_prepare.append(add_headers)
+    app.on_shutdown.append(_end_runs)
+    return app
+
+
+async def _end_runs(app: web.Application) -> None:
+    await app[STATE].close()

@@ -1,0 +1,56 @@
+"""JSON in and out."""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from deep_chat_proxy.local_openai.errors import ApiError, invalid_type, missing, too_large
+
+T = TypeVar("T")
+MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$\.?(.*)`)?")
+UNKNOWN = re.compile(r"Object contains unknown field `(.*)`(?: - at `\$\.?(.*)`)?", re.DOTALL)
+PLACED = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
+
+
+async def read(request: web.Request, shape: type[T]) -> T:
+    """The body as `shape`; no body is an empty object, as for OpenAI. Raises ApiError (400, 413)."""
+    try:
+        raw = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise too_large(request.client_max_size) from error
+    return decode(raw or b"{}", shape)
+
+
+def decode(raw: bytes, shape: type[T]) -> T:
+    """`raw` JSON as `shape`. Raises ApiError (400) that names the field where one is wrong."""
+    try:
+        return msgspec.json.decode(raw, type=shape)
+    except msgspec.ValidationError as error:
+        raise _explained(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(
+            400, "We could not parse the JSON body of your request. The API expects a JSON payload."
+        ) from error
+
+
+def _explained(text: str) -> ApiError:
+    """A sentence of msgspec in OpenAI's words."""
+    if found := MISSING.match(text):
+        return missing(_joined(found[2], found[1]))
+    if found := UNKNOWN.match(text):
+        param = _joined(found[2], found[1])
+        return ApiError(400, f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+    if found := PLACED.match(text):
+        return invalid_type(found[2] or "body", found[1])
+    return invalid_type("body", text)
+
+
+def _joined(place: str | None, name: str) -> str:
+    return f"{place}.{name}" if place else name
+
+
+def answer(content: Any, *, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.Response(body=msgspec.json.encode(content), status=status, content_type="application/json")

@@ -1,0 +1,79 @@
+"""Answers about files that the visitor attached."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from deep_chat_proxy.local_openai.brain import sniff
+from deep_chat_proxy.local_openai.brain.actions import Action, Cite, Found, RunCode, Say, SearchFiles
+from deep_chat_proxy.local_openai.brain.conversation import Attachment, Conversation, Use
+from deep_chat_proxy.local_openai.brain.entry import Entry
+
+QUOTED = 200
+"""Characters that are quoted of a file."""
+
+
+def describe(conversation: Conversation, files: tuple[Attachment, ...] = ()) -> Iterator[Action]:
+    """What is in `files`, or else in those that are new: the built-in tools first, then a line for each."""
+    files = files or conversation.new_files
+    yield from _tool_steps(files, conversation.built_in)
+    if len(files) > 1:
+        yield Say(f"You gave me {len(files)} files:\n\n")
+    for file in files:
+        if len(files) > 1:
+            yield Say("- ")
+        yield from _line(file)
+        yield Say("\n")
+
+
+def _tool_steps(files: tuple[Attachment, ...], built_in: frozenset[str]) -> Iterator[Action]:
+    searched = [file for file in files if file.use is Use.SEARCH]
+    if searched and Use.SEARCH in built_in:
+        yield SearchFiles(tuple(Found(file.file_id, file.name, _quote(file) or "") for file in searched))
+    for file in files:
+        if file.use is Use.CODE and Use.CODE in built_in:
+            path = f"/mnt/data/{file.file_id}-{file.name}"
+            yield RunCode(
+                f"print(open({path!r}).read({QUOTED}))\n", (_quote(file) or f"{len(file.data)} bytes") + "\n"
+            )
+
+
+def _line(file: Attachment) -> Iterator[Action]:
+    if picture := sniff.picture(file.data):
+        yield Say(f"This is a {picture.format} picture of {picture.width} x {picture.height} pixels.")
+        return
+    quote = _quote(file)
+    if not quote:
+        kind = "a PDF without text that I can read" if quote == "" else "a binary file"
+        kind = "empty" if not file.data else kind
+        yield Say(f"**{file.name}** is {kind}, {len(file.data)} bytes long.")
+        return
+    yield Say(f"**{file.name}** ({len(file.data)} bytes) says: “{quote}”")
+    if file.use is Use.SEARCH:
+        yield Cite(file.file_id)
+
+
+def _quote(file: Attachment) -> str | None:
+    """The beginning of a file's text, on one line; None where the file holds no text."""
+    pdf = sniff.pdf_text(file.data)
+    text = sniff.text(file.data[: 8 * QUOTED]) if pdf is None else pdf
+    if text is None and pdf is None:
+        # The cut may have gone through the last character.
+        text = sniff.text(file.data[: 8 * QUOTED][:-3]) if len(file.data) > 8 * QUOTED else None
+    return None if text is None else " ".join(text.split())[:QUOTED]
+
+
+def _about_files(_found: re.Match[str], conversation: Conversation) -> Iterable[Action]:
+    latest = next((said.files for said in reversed(conversation.messages) if said.files), ())
+    if not latest:
+        return (Say("I see no file in this thread. Attach one, and I will tell you what is in it."),)
+    return describe(conversation, conversation.new_files or latest)
+
+
+ENTRIES = (
+    Entry(
+        re.compile(r"\b(?:file|files|document|picture|image|photo|attachment|attached|pdf)\b", re.IGNORECASE),
+        "what is in this file?",
+        "quotes the attached file, also one from earlier in the thread",
+        _about_files,
+    ),
+)

@@ -1,0 +1,65 @@
+"""Who may use the server from a browser: pages of its own origin, and of those that are allowed by name.
+
+A form post needs no preflight, so a request that changes something is refused here by its `Origin`, before
+anything is done; a request without one comes from no page (curl, another server) and carries no visitor's
+cookie by accident. Cross-origin answers, errors too, carry the CORS headers, or the page sees none of them.
+"""
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from deep_chat_proxy.errors import ChatError, Problem
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FOREIGN = Problem("foreign_origin", 403, "This page is not allowed to use this chat server.")
+
+
+def origin_middleware(allowed: Collection[str]) -> Middleware:
+    """Answers preflights of allowed origins and refuses changes asked for by others."""
+
+    @web.middleware
+    async def origin(request: web.Request, handler: Handler) -> web.StreamResponse:
+        asking = request.headers.get("Origin")
+        foreign = asking is not None and not is_own(request, asking)
+        if foreign and asking not in allowed and request.method not in _SAFE:
+            raise ChatError(_FOREIGN, "origin not in DEEP_CHAT_ALLOWED_ORIGINS")
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
+            if foreign and asking not in allowed:
+                raise ChatError(_FOREIGN, "preflight of an origin not in DEEP_CHAT_ALLOWED_ORIGINS")
+            return _preflight(request)
+        return await handler(request)
+
+    return origin
+
+
+def setup_cors(app: web.Application, allowed: Collection[str]) -> None:
+    """Put the CORS headers on every answer to an allowed origin, streams and errors included."""
+
+    async def write(request: web.Request, response: web.StreamResponse) -> None:
+        if allowed:
+            response.headers.add("Vary", "Origin")
+        if (asking := request.headers.get("Origin")) in allowed and asking is not None:
+            response.headers["Access-Control-Allow-Origin"] = asking
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+
+    app.on_response_prepare.append(write)
+
+
+def is_own(request: web.Request, origin: str) -> bool:
+    """Whether a page of `origin` is ours; a proxy in front may end TLS, so the scheme is not compared."""
+    return urlsplit(origin).netloc == request.host
+
+
+def _preflight(request: web.Request) -> web.Response:
+    asked = request.headers.get("Access-Control-Request-Headers", "")
+    return web.Response(
+        status=204,
+        headers={
+            "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+            "Access-Control-Allow-Headers": asked,
+            "Access-Control-Max-Age": "600",
+        },
+    )

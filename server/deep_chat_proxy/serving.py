@@ -1,0 +1,38 @@
+"""Serving the app as a process: the listening socket, signals, the end."""
+
+import logging
+
+from aiohttp import web
+
+from deep_chat_proxy.app import create_app
+from deep_chat_proxy.logs import setup_logs
+from deep_chat_proxy.settings import Settings
+
+logger = logging.getLogger("deep_chat_proxy")
+
+# Longer than load balancers keep an idle connection, so that they close it and no request is lost; seconds.
+_KEEP_ALIVE = 75.0
+# For handlers that are still busy after every stream was told to end; seconds.
+_SHUTDOWN = 5.0
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises OSError where the address is taken."""
+    setup_logs(settings.log_level)
+    logger.info("back end: %s", settings.upstream)
+    web.run_app(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        access_log=None,
+        # Only so is a browser that leaves noticed at once.
+        handler_cancellation=True,
+        keepalive_timeout=_KEEP_ALIVE,
+        shutdown_timeout=_SHUTDOWN,
+        print=_announce,
+    )
+
+
+def _announce(text: str) -> None:
+    """Aiohttp's banner as one line of the log: it names the port where a free one was asked for."""
+    logger.info("%s", text.splitlines()[0].strip("= "))

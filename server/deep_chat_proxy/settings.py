@@ -1,0 +1,156 @@
+"""Every setting, with its default, unit and range.
+
+A field's name in capitals with `DEEP_CHAT_` before it is its environment variable, but for `OPENAI_API_KEY`
+and `OPENAI_BASE_URL`, which are named as the official SDKs name them. `configuration.py` reads them.
+"""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from deep_chat_proxy.turn.limits import TurnLimits
+
+Seconds = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Bytes = Annotated[int, Meta(ge=1)]
+
+MIB = 1024 * 1024
+
+
+class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """What the server runs with. Times are in seconds, sizes in bytes unless said otherwise."""
+
+    upstream: Literal["local", "assistants"] = "local"
+    """Which protocol is spoken to the back end; `local` is a back end of our own that needs no key."""
+    openai_api_key: str = ""
+    """The back end's key."""
+    openai_base_url: str = ""
+    """Where the back end is; usually ends in /v1."""
+    api_key_header: Literal["authorization", "api-key"] = "authorization"
+    """How the key is sent: as a bearer token, or in Azure's `api-key` header."""
+    upstream_headers: dict[str, str] = {}
+    """Headers for every call to the back end, as JSON."""
+    upstream_query: dict[str, str] = {}
+    """Query parameters for every call to the back end, as JSON, such as {"api-version": "v1"}."""
+    assistant_id: str = ""
+    """The assistant at the back end (Assistants)."""
+    model: str = ""
+    """Overrides the assistant's model."""
+    instructions: str = ""
+    """Overrides the assistant's instructions."""
+    follow: Literal["auto", "stream", "poll"] = "auto"
+    """How a run is followed; `auto` streams, and asks where a stream is lost."""
+    file_tool: Literal["auto", "file_search", "code_interpreter"] = "auto"
+    """Which of the back end's tools reads attached files that are no images; `auto` goes by type."""
+
+    tools: str = ""
+    """A Python file with `@tool` functions."""
+    tool_timeout: Positive = 30.0
+    """Longest a tool may take that sets no time of its own."""
+    tool_output: Count = 200_000
+    """Longest output of a tool, in characters."""
+    tool_rounds: Annotated[int, Meta(ge=1, le=100)] = 12
+    """How often the model may ask for tools in one turn."""
+
+    grace: Seconds = 15.0
+    """How long a turn goes on after its last connection closed; 0 stops it at once."""
+    heartbeat: Positive = 15.0
+    """Time between heartbeats on a stream."""
+    pace: Annotated[int, Meta(ge=0)] = 300
+    """Reading pace of an answer that comes whole, in characters a second; 0 shows it at once."""
+    busy_wait: Seconds = 5.0
+    """How long a message waits for the turn before it on the same thread."""
+    turn_timeout: Positive = 900.0
+    """Longest a turn may take."""
+    connect_timeout: Positive = 10.0
+    """Longest to connect to the back end."""
+    answer_timeout: Positive = 60.0
+    """Longest silence of the back end before or within one answer that is no stream."""
+    silence_timeout: Positive = 120.0
+    """Longest silence within a stream of the back end, before the run is asked for instead."""
+    max_turns: Count = 1000
+    """Turns under way at once."""
+    max_answer: Count = 1_000_000
+    """Longest answer, in characters."""
+    log_events: Annotated[int, Meta(ge=16)] = 2000
+    """Events of a turn that are kept for connections that come later."""
+
+    max_body: Bytes = 16 * MIB
+    """Largest JSON request; old messages in it may hold images."""
+    max_text: Count = 256_000
+    """Longest message, in characters."""
+    max_files: Annotated[int, Meta(ge=0)] = 10
+    """Most files on one message."""
+    max_file_size: Bytes = 32 * MIB
+    """Largest file."""
+    max_upload: Bytes = 64 * MIB
+    """Largest sum of the files of one message."""
+
+    store: str = "sqlite:~/.local/state/deep-chat-proxy/store.sqlite3"
+    """Where threads are remembered: sqlite:PATH, or sqlite::memory: for as long as the server runs."""
+    secret: str = ""
+    """Keys that seal the session cookie, newest first, comma-separated, each of at least 16 characters; made
+    and kept beside the store where not set."""
+    session_days: Positive = 30.0
+    """How long a session lasts after it was last used, in days."""
+    secure_cookie: Literal["auto", "always", "never"] = "auto"
+    """Whether the cookie is for TLS only; `auto` where the request came over TLS."""
+    same_site: Literal["lax", "strict", "none"] = "lax"
+    """The cookie's SameSite; `none` for pages on other sites, which needs TLS."""
+    allowed_origins: tuple[str, ...] = ()
+    """Pages on other origins that may use the server, comma-separated, such as https://example.com."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    """Port to listen on; 0 takes a free one."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged; only `debug` shows what the back end said of its errors."""
+
+    def __repr__(self) -> str:
+        """Without secrets, so that it can be logged."""
+        return f"Settings(upstream={self.upstream!r}, host={self.host!r}, port={self.port})"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work together."""
+        if self.upstream == "assistants":
+            _check_assistants(self)
+        if self.same_site == "none" and self.secure_cookie == "never":
+            raise ValueError("DEEP_CHAT_SAME_SITE=none needs DEEP_CHAT_SECURE_COOKIE=always or auto")
+        if any(len(key) < 16 for key in self.secrets):
+            raise ValueError("DEEP_CHAT_SECRET: each key needs at least 16 characters")
+        if not self.store.startswith("sqlite:"):
+            raise ValueError("DEEP_CHAT_STORE must be sqlite:PATH or sqlite::memory:")
+
+    @property
+    def secrets(self) -> list[str]:
+        """The cookie keys that were given, newest first."""
+        return [key.strip() for key in self.secret.split(",") if key.strip()]
+
+    @property
+    def turn_limits(self) -> TurnLimits:
+        """The bounds of turns."""
+        return TurnLimits(
+            turn=self.turn_timeout,
+            grace=self.grace,
+            busy_wait=self.busy_wait,
+            live=self.max_turns,
+            rounds=self.tool_rounds,
+            log_events=self.log_events,
+            answer_characters=self.max_answer,
+        )
+
+
+def _check_assistants(settings: Settings) -> None:
+    if not settings.openai_base_url:
+        raise ValueError("OPENAI_BASE_URL is missing: it says where a server that speaks Assistants is")
+    if "api.openai.com" in settings.openai_base_url:
+        raise ValueError(
+            "OPENAI_BASE_URL: OpenAI switched its Assistants API off on 2026-08-26, so DEEP_CHAT_UPSTREAM=assistants"
+            " needs a server that still speaks it (Azure AI Foundry Agents classic, DashScope or your own)"
+        )
+    if not settings.openai_base_url.startswith(("http://", "https://")):
+        raise ValueError("OPENAI_BASE_URL must begin with http:// or https://")
+    if not settings.assistant_id:
+        raise ValueError("DEEP_CHAT_ASSISTANT_ID is missing: it names the assistant at the back end")

@@ -1,0 +1,32 @@
+"""What one turn leaves in the store: implements the turn's `Keeper` port for one thread."""
+
+import secrets
+
+from deep_chat_proxy.store.records import FileRecord, Store, ThreadRecord
+from deep_chat_proxy.turn.events import ChatFile, FileKind, FileMade
+
+_DEFAULT_NAMES = {FileKind.IMAGE: "image.png", FileKind.AUDIO: "audio", FileKind.ANY: "file"}
+
+
+class StoreKeeper:
+    """Keeps what a turn on `thread` makes, spoken in `dialect`."""
+
+    def __init__(self, store: Store, thread: ThreadRecord, dialect: str) -> None:
+        self._store = store
+        self._thread = thread
+        self._dialect = dialect
+
+    async def thread_opened(self, upstream_id: str) -> None:
+        """As in `Keeper`."""
+        await self._store.set_upstream(self._thread.thread_id, self._dialect, upstream_id)
+
+    async def file_made(self, made: FileMade) -> ChatFile:
+        """As in `Keeper`."""
+        name = made.name or _DEFAULT_NAMES[made.kind]
+        file_id = secrets.token_urlsafe(16)
+        await self._store.add_file(
+            FileRecord(
+                file_id, self._thread.thread_id, self._thread.visitor, made.upstream_id, name, made.kind
+            )
+        )
+        return ChatFile(file_id, name, made.kind)

@@ -1,0 +1,143 @@
+"""The event log of one turn: written by the turn, followed by any number of connections from any point.
+
+The log is bounded. Text is kept whole beside the events, so that a follower who comes when the beginning
+has already left the log gets the text so far as one `TextReplaced` and goes on from there.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from itertools import islice
+
+from deep_chat_proxy.errors import FAILED, ChatError
+from deep_chat_proxy.turn.events import (
+    ChatFile,
+    Completed,
+    Failed,
+    FileReady,
+    Stopped,
+    TerminalEvent,
+    TextDelta,
+    TextReplaced,
+    TurnEvent,
+)
+from deep_chat_proxy.turn.states import TurnState, after
+
+Batch = tuple[int, Sequence[TurnEvent]]
+
+
+class TurnLog:
+    """Events with ids that count from 1; the newest `capacity` of them are kept (at least 1).
+
+    `max_text` bounds the text of the answer, in characters.
+    """
+
+    def __init__(self, *, capacity: int, max_text: int) -> None:
+        self.state = TurnState.STARTING
+        self.accepted = False
+        self._events: deque[TurnEvent] = deque(maxlen=capacity)
+        self._last_id = 0
+        self._text: list[str] = []
+        self._text_length = 0
+        self._max_text = max_text
+        self._files: list[FileReady] = []
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    @property
+    def last_id(self) -> int:
+        """Id of the newest event, 0 before the first."""
+        return self._last_id
+
+    @property
+    def text(self) -> str:
+        """The text of the answer so far."""
+        if len(self._text) > 1:
+            self._text = ["".join(self._text)]
+        return self._text[0] if self._text else ""
+
+    @property
+    def files(self) -> Sequence[ChatFile]:
+        """The files that the assistant has made so far."""
+        return [ready.file for ready in self._files]
+
+    @property
+    def end(self) -> TerminalEvent | None:
+        """How the turn ended, None while it goes on."""
+        last = self._events[-1] if self._events else None
+        return last if isinstance(last, Completed | Stopped | Failed) else None
+
+    def extend(self, events: Sequence[TurnEvent]) -> None:
+        """Append `events` and wake the followers once.
+
+        Raises ChatError where the answer grows over `max_text`, IllegalEventError for an event out of order.
+        """
+        for event in events:
+            self.state = after(self.state, event)
+            self.accepted = self.accepted or self.state is TurnState.THINKING
+            self._account(event)
+            self._events.append(event)
+            self._last_id += 1
+        self._wake()
+
+    def _account(self, event: TurnEvent) -> None:
+        match event:
+            case TextDelta(text):
+                self._text.append(text)
+                self._text_length += len(text)
+            case TextReplaced(text):
+                self._text = [text]
+                self._text_length = len(text)
+            case FileReady():
+                self._files.append(event)
+            case _:
+                return
+        if self._text_length > self._max_text:
+            raise ChatError(FAILED, f"the answer is longer than {self._max_text} characters")
+
+    def after(self, event_id: int) -> Batch:
+        """The id of the newest event, and the events that came after `event_id` (0: all there were)."""
+        oldest = self._last_id - len(self._events)
+        if event_id >= oldest:
+            return self._last_id, list(islice(self._events, event_id - oldest, None))
+        dropped = [*self._files_before(oldest)]
+        kept = [event for event in self._events if not isinstance(event, TextDelta | TextReplaced)]
+        return self._last_id, [TextReplaced(self.text), *dropped, *kept]
+
+    def _files_before(self, oldest: int) -> list[FileReady]:
+        kept = sum(1 for event in self._events if isinstance(event, FileReady))
+        return self._files[: len(self._files) - kept] if oldest else []
+
+    async def follow(self, event_id: int = 0) -> AsyncGenerator[Batch]:
+        """Batches of the events after `event_id`, as they come, until the turn has ended."""
+        while True:
+            if event_id < self._last_id:
+                batch = self.after(event_id)
+                event_id = batch[0]
+                yield batch
+            elif self.state.ended:
+                return
+            else:
+                await self._news()
+
+    async def begun(self) -> None:
+        """Wait until the back end took the message, or the turn ended before that."""
+        while self.state is TurnState.STARTING:
+            await self._news()
+
+    async def ended(self) -> None:
+        """Wait until the turn has ended."""
+        while not self.state.ended:
+            await self._news()
+
+    async def _news(self) -> None:
+        news = asyncio.get_running_loop().create_future()
+        self._waiting.add(news)
+        try:
+            await news
+        finally:
+            self._waiting.discard(news)
+
+    def _wake(self) -> None:
+        for news in self._waiting:
+            if not news.done():
+                news.set_result(None)

@@ -1,0 +1,129 @@
+"""The tool loop: one turn from the posted message to its end, over as many rounds of tool calls as it takes.
+
+The loop does no I/O of its own; everything outside is a port (`turn/ports.py`). Events come from the back
+end in batches, one for each read from the network, and are passed on in batches, so that nothing is done
+for each token that can be done once for all that wait.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+
+from deep_chat_proxy.errors import CUT_OFF, EMPTY_ANSWER, TOO_MANY_ROUNDS, ChatError
+from deep_chat_proxy.turn.events import (
+    Completed,
+    Failed,
+    FileMade,
+    FileReady,
+    PartStarted,
+    Stopped,
+    TextDelta,
+    TextReplaced,
+    ThreadOpened,
+    ToolCall,
+    ToolCallsRequested,
+    ToolEnded,
+    ToolOutput,
+    ToolStarted,
+    TurnEvent,
+    UpstreamEvent,
+)
+from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
+from deep_chat_proxy.turn.text import AnswerText
+
+Emit = Callable[[Sequence[TurnEvent]], None]
+
+
+class TurnLoop:
+    """Plays one turn and hands every event of it to `emit`, a terminal event last.
+
+    `max_rounds` bounds how often the model may ask for tools before the turn fails (1 or more).
+    """
+
+    def __init__(
+        self, upstream: UpstreamTurn, tools: Tools, keeper: Keeper, emit: Emit, *, max_rounds: int
+    ) -> None:
+        self._upstream = upstream
+        self._tools = tools
+        self._keeper = keeper
+        self._emit = emit
+        self._max_rounds = max_rounds
+        self._text = AnswerText()
+        self._files_made = 0
+
+    async def play(self) -> None:
+        """Play the turn to its end.
+
+        Raises ChatError where the back end refuses, fails, breaks off, or never stops asking for tools;
+        no terminal event has been emitted then.
+        """
+        calls = await self._follow(self._upstream.start())
+        rounds = 0
+        while calls:
+            rounds += 1
+            if rounds > self._max_rounds:
+                raise ChatError(TOO_MANY_ROUNDS, f"more than {self._max_rounds} rounds of tool calls")
+            outputs = await self._run_tools(calls)
+            calls = await self._follow(self._upstream.submit(outputs))
+
+    async def _follow(self, stream: AsyncGenerator[Sequence[UpstreamEvent]]) -> tuple[ToolCall, ...]:
+        """Follow one stretch of the answer; returns the calls that it ended with, () at the turn's end."""
+        async with aclosing(stream):
+            async for batch in stream:
+                shown: list[TurnEvent] = []
+                for event in batch:
+                    if isinstance(event, ToolCallsRequested):
+                        self._emit(shown)
+                        return event.calls
+                    await self._take(event, shown)
+                if shown:
+                    self._emit(shown)
+                    if isinstance(shown[-1], Completed | Stopped | Failed):
+                        return ()
+        raise ChatError(CUT_OFF, "the back end ended without a terminal event")
+
+    async def _take(self, event: UpstreamEvent, shown: list[TurnEvent]) -> None:
+        """Append to `shown` what a visitor is to see of `event`."""
+        match event:
+            case TextDelta(text, whole):
+                if text := self._text.add(text):
+                    shown.append(TextDelta(text, whole))
+            case TextReplaced(text):
+                shown.append(TextReplaced(self._text.replace(text)))
+            case PartStarted():
+                self._finish_text(self._text.start_part(), shown)
+            case ThreadOpened(upstream_id):
+                await self._keeper.thread_opened(upstream_id)
+            case FileMade():
+                self._files_made += 1
+                shown.append(FileReady(await self._keeper.file_made(event)))
+            case Completed() | Stopped():
+                self._finish_text(self._text.finish(), shown)
+                shown.append(self._checked(event))
+            case ToolCallsRequested():
+                raise AssertionError("calls are taken by the caller")
+            case _:
+                shown.append(event)
+
+    def _finish_text(self, rest: str, shown: list[TurnEvent]) -> None:
+        if rest:
+            shown.append(TextDelta(rest))
+
+    def _checked(self, end: Completed | Stopped) -> TurnEvent:
+        # Deep Chat shows an error of its own, in its own words, where an answer holds nothing.
+        nothing = not self._text.any_shown and not self._files_made
+        if isinstance(end, Completed) and nothing and end.cut is None:
+            return Failed(EMPTY_ANSWER)
+        return end
+
+    async def _run_tools(self, calls: Sequence[ToolCall]) -> list[ToolOutput]:
+        """Run the calls of one round at once; the outputs come back in the order of the calls."""
+        self._emit([ToolStarted(call.call_id, call.name, self._tools.label(call.name)) for call in calls])
+        async with asyncio.TaskGroup() as group:
+            running = [group.create_task(self._run_tool(call), name=f"tool {call.name}") for call in calls]
+        return [task.result() for task in running]
+
+    async def _run_tool(self, call: ToolCall) -> ToolOutput:
+        output = await self._tools.run(call)
+        self._emit([ToolEnded(call.call_id, call.name, output.ok)])
+        return output

@@ -1,0 +1,29 @@
+"""What a visitor sends in one turn."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from deep_chat_proxy.turn.events import FileKind
+
+
+class Attachment(Struct, frozen=True):
+    """A file that came with a message, spooled to disk.
+
+    `media_type` was found by looking at the content, `name` is safe to show and to send on,
+    `size` is in bytes, `sha256` is hex and recognises the same file when it is sent again.
+    """
+
+    path: Path
+    name: str
+    media_type: str
+    kind: FileKind
+    size: int
+    sha256: str
+
+
+class UserMessage(Struct, frozen=True):
+    """Text, files, or both; never neither."""
+
+    text: str
+    attachments: tuple[Attachment, ...] = ()

@@ -1,0 +1,57 @@
+"""What a turn needs from the rooms around it; they implement these, the turn knows nothing else of them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+from deep_chat_proxy.turn.events import ChatFile, FileMade, ToolCall, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.message import UserMessage
+
+
+class UpstreamTurn(Protocol):
+    """One turn at the back end, in whatever dialect."""
+
+    def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        """Post the message and follow the answer, in batches: to a terminal event or `ToolCallsRequested`, as the last.
+
+        Raises ChatError where the back end refuses, fails or cannot be reached.
+        """
+
+    def submit(self, outputs: Sequence[ToolOutput]) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        """Give the outputs of all calls that were requested, and go on as `start` does."""
+
+    async def close(self) -> None:
+        """End what is still open at the back end (cancel a run that goes on) and let go of the attachments.
+
+        Called exactly once, whatever happened before; never raises for a back end that does not answer.
+        """
+
+
+class Dialect(Protocol):
+    """Speaks one protocol with one back end."""
+
+    @property
+    def name(self) -> str:
+        """What `DEEP_CHAT_UPSTREAM` calls it."""
+
+    def turn(self, thread_id: str | None, message: UserMessage) -> UpstreamTurn:
+        """A turn on the back end's thread `thread_id`, None for a conversation that has none yet."""
+
+
+class Tools(Protocol):
+    """Runs the function calls of a model."""
+
+    async def run(self, call: ToolCall) -> ToolOutput:
+        """The call's output; a failure of any kind is an output too, never an exception."""
+
+    def label(self, name: str) -> str:
+        """A short sentence that tells a visitor what the tool does."""
+
+
+class Keeper(Protocol):
+    """Remembers what must survive the turn."""
+
+    async def thread_opened(self, upstream_id: str) -> None:
+        """The back end's thread for this turn's thread is `upstream_id` from now on."""
+
+    async def file_made(self, made: FileMade) -> ChatFile:
+        """Take a file of the assistant into the visitor's thread; returns what the visitor may know of it."""

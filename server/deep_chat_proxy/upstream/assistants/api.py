@@ -1,0 +1,93 @@
+"""The calls of Assistants v2 that the dialect makes, one method each."""
+
+from collections.abc import Mapping, Sequence
+
+from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.turn.events import ToolOutput
+from deep_chat_proxy.upstream.assistants.wire import Assistant, Message, MessageList, Run, RunList
+from deep_chat_proxy.upstream.client import ApiClient, Call, path
+
+# Sent with every call; servers other than OpenAI's pass it over.
+BETA = {"OpenAI-Beta": "assistants=v2"}
+_PAGE = "100"
+_MAX_PAGES = 10
+
+
+class AssistantsApi:
+    """Threads, messages and runs of one back end. Raises ChatError."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self.client = client
+
+    def thread_and_run(
+        self, run: Mapping[str, object], message: Mapping[str, object], *, stream: bool
+    ) -> Call:
+        """A new thread with its first message, and the run that answers it."""
+        body = {**run, "thread": {"messages": [message]}, "stream": stream}
+        return Call("POST", path("threads", "runs"), json=body, headers=BETA, stream=stream)
+
+    def run(self, thread_id: str, run: Mapping[str, object], *, stream: bool) -> Call:
+        """A run on a thread that holds the message already."""
+        body = {**run, "stream": stream}
+        return Call("POST", path("threads", thread_id, "runs"), json=body, headers=BETA, stream=stream)
+
+    def outputs(self, thread_id: str, run_id: str, outputs: Sequence[ToolOutput], *, stream: bool) -> Call:
+        """The outputs of all calls that a run waits for: servers refuse a part of them."""
+        body = {
+            "tool_outputs": [{"tool_call_id": out.call_id, "output": out.output} for out in outputs],
+            "stream": stream,
+        }
+        where = path("threads", thread_id, "runs", run_id, "submit_tool_outputs")
+        return Call("POST", where, json=body, headers=BETA, stream=stream)
+
+    async def add_message(self, thread_id: str, message: Mapping[str, object]) -> None:
+        """Put a visitor's message on a thread."""
+        await self.client.ask(
+            Call("POST", path("threads", thread_id, "messages"), json=message, headers=BETA)
+        )
+
+    async def get_run(self, thread_id: str, run_id: str) -> tuple[Run, float | None]:
+        """A run, and after how many seconds the server wants to be asked again, if it says."""
+        reply = await self.client.ask(Call("GET", path("threads", thread_id, "runs", run_id), headers=BETA))
+        return reply.into(Run), poll_hint(reply.headers)
+
+    async def newest_run(self, thread_id: str) -> Run | None:
+        """The newest run of a thread."""
+        query = {"limit": "1", "order": "desc"}
+        reply = await self.client.ask(
+            Call("GET", path("threads", thread_id, "runs"), query=query, headers=BETA)
+        )
+        return next(iter(reply.into(RunList).data), None)
+
+    async def cancel(self, thread_id: str, run_id: str) -> None:
+        """Ask for a run to be cancelled; it is `cancelling` for a while then."""
+        where = path("threads", thread_id, "runs", run_id, "cancel")
+        await self.client.ask(Call("POST", where, headers=BETA, repeatable=True))
+
+    async def messages_of_run(self, thread_id: str, run_id: str) -> list[Message]:
+        """The messages that a run made, oldest first."""
+        found: list[Message] = []
+        query = {"limit": _PAGE, "order": "asc", "run_id": run_id}
+        for _ in range(_MAX_PAGES):
+            call = Call("GET", path("threads", thread_id, "messages"), query=query, headers=BETA)
+            page = (await self.client.ask(call)).into(MessageList)
+            # Servers that do not know `run_id` list the whole thread.
+            found += [message for message in page.data if message.run_id in {None, run_id}]
+            if not page.has_more or page.last_id is None:
+                break
+            query["after"] = str(page.last_id)
+        return found
+
+    async def assistant_tools(self, assistant_id: str) -> list[dict[str, object]] | None:
+        """The tools that an assistant has, None where the server does not tell."""
+        try:
+            reply = await self.client.ask(Call("GET", path("assistants", assistant_id), headers=BETA))
+        except ChatError:
+            return None
+        return reply.into(Assistant).tools
+
+
+def poll_hint(headers: Mapping[str, str]) -> float | None:
+    """`openai-poll-after-ms` in seconds, as OpenAI's own SDK reads it."""
+    value = headers.get("openai-poll-after-ms", "")
+    return int(value) / 1000 if value.isdecimal() else None

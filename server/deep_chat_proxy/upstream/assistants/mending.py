@@ -1,0 +1,37 @@
+"""Ending runs that go on: one that was stopped, or one that an earlier failure left on a thread.
+
+A thread with an active run takes no message (400 "Can't add messages to thread … while a run … is active").
+"""
+
+import asyncio
+
+from deep_chat_proxy.errors import TURN_ACTIVE, ChatError
+from deep_chat_proxy.upstream.assistants.api import AssistantsApi
+from deep_chat_proxy.upstream.assistants.polling import PollPace, wait_until_ended
+from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED
+from deep_chat_proxy.upstream.failures import UpstreamError
+
+# 400: it has ended meanwhile ("Cannot cancel run with status 'completed'."); 404, 405: a server without cancel.
+_NOT_CANCELLED = frozenset({400, 404, 405})
+
+
+async def cancel_and_wait(api: AssistantsApi, thread_id: str, run_id: str, pace: PollPace) -> None:
+    """Cancel a run and wait until it has ended. Raises ChatError."""
+    try:
+        await api.cancel(thread_id, run_id)
+    except UpstreamError as fault:
+        if fault.status not in _NOT_CANCELLED:
+            raise
+    await wait_until_ended(api, thread_id, run_id, pace)
+
+
+async def end_active_run(api: AssistantsApi, thread_id: str, pace: PollPace, *, within: float) -> None:
+    """End the run that keeps a thread from taking a message; raises ChatError after `within` seconds."""
+    run = await api.newest_run(thread_id)
+    if run is None or run.status in RUN_ENDED:
+        return
+    try:
+        async with asyncio.timeout(within):
+            await cancel_and_wait(api, thread_id, str(run.id), pace)
+    except TimeoutError:
+        raise ChatError(TURN_ACTIVE, f"a run left behind did not end within {within} s") from None

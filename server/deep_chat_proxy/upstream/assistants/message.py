@@ -1,0 +1,48 @@
+"""A visitor's message as Assistants v2 takes it: text, image parts, and attachments with the tool for each."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from deep_chat_proxy.turn.events import FileKind
+from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.upstream.files import SentFile
+
+FileTool = Literal["auto", "file_search", "code_interpreter"]
+
+# What a model works through with code rather than reads.
+_DATA = frozenset(
+    {
+        "text/csv",
+        "text/tab-separated-values",
+        "application/json",
+        "application/xml",
+        "application/zip",
+        "application/vnd.ms-excel",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    }
+)
+# A message needs a content; this stands where a visitor sent files and no word.
+_FILES_ONLY = "Please look at the attached file."
+
+
+def message_body(message: UserMessage, files: Sequence[SentFile], tool: FileTool) -> dict[str, object]:
+    """The `CreateMessage` object. Images the model can see become parts, other files attachments."""
+    images = [file for file in files if file.attachment.kind is FileKind.IMAGE]
+    others = [file for file in files if file.attachment.kind is not FileKind.IMAGE]
+    text = message.text or ("" if images and not others else _FILES_ONLY)
+    body: dict[str, object] = {"role": "user", "content": text}
+    if images:
+        parts: list[object] = [{"type": "text", "text": text}] if text else []
+        parts += [{"type": "image_file", "image_file": {"file_id": file.upstream_id}} for file in images]
+        body["content"] = parts
+    if others:
+        body["attachments"] = [
+            {"file_id": file.upstream_id, "tools": [{"type": _tool(file, tool)}]} for file in others
+        ]
+    return body
+
+
+def _tool(file: SentFile, tool: FileTool) -> str:
+    if tool != "auto":
+        return tool
+    return "code_interpreter" if file.attachment.media_type in _DATA else "file_search"

@@ -1,0 +1,135 @@
+"""One turn in the Assistants v2 dialect: attachments, message, run, outputs, and what is left to end."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+
+from deep_chat_proxy.errors import CUT_OFF, ChatError
+from deep_chat_proxy.turn.context import current_turn
+from deep_chat_proxy.turn.events import (
+    Accepted,
+    PartStarted,
+    TextDelta,
+    ThreadOpened,
+    ToolOutput,
+    UpstreamEvent,
+)
+from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.upstream.assistants.api import AssistantsApi
+from deep_chat_proxy.upstream.assistants.following import RunFollower
+from deep_chat_proxy.upstream.assistants.mending import end_active_run
+from deep_chat_proxy.upstream.assistants.message import message_body
+from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
+from deep_chat_proxy.upstream.client import Call
+from deep_chat_proxy.upstream.failures import UpstreamError
+from deep_chat_proxy.upstream.files import Files, SentFile
+
+logger = logging.getLogger("deep_chat_proxy.upstream")
+
+THREAD_LOST = "*The earlier conversation is no longer there, so this is the beginning of a new one.*"
+
+
+class AssistantsTurn:
+    """Implements `UpstreamTurn`. `thread_id` is the back end's thread, None for a conversation's first turn;
+    `run_body` gives what every run of this app is made with.
+    """
+
+    def __init__(
+        self,
+        api: AssistantsApi,
+        files: Files,
+        options: AssistantsOptions,
+        *,
+        thread_id: str | None,
+        message: UserMessage,
+        run_body: Callable[[], Awaitable[dict[str, object]]],
+    ) -> None:
+        self._api = api
+        self._files = files
+        self._options = options
+        self._thread_id = thread_id
+        self._message = message
+        self._run_body = run_body
+        self._sent: list[SentFile] = []
+        self._posted = False
+        self._follower = RunFollower(api, options.pace)
+
+    async def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        """As in `UpstreamTurn`."""
+        run_body = await self._run_body()
+        await self._files.send(self._message.attachments, self._sent)
+        body = message_body(self._message, self._sent, self._options.file_tool)
+        lost = self._thread_id is not None and not await self._add_to_thread(self._thread_id, body)
+        known = self._thread_id is not None and not lost
+        accepted = False
+        async with aclosing(self._follower.follow(self._first_call(run_body, body, known=known))) as batches:
+            async for batch in batches:
+                self._posted = True
+                if not accepted:
+                    accepted = True
+                    yield [Accepted(), *_notice(lost=lost)]
+                if not known and (thread_id := self._follower.thread_id) is not None:
+                    known = True
+                    self._thread_id = thread_id
+                    yield [ThreadOpened(thread_id)]
+                yield batch
+
+    def _first_call(self, run: dict[str, object], message: dict[str, object], *, known: bool) -> Call:
+        stream = self._options.stream
+        if known and self._thread_id is not None:
+            return self._api.run(self._thread_id, run, stream=stream)
+        return self._api.thread_and_run(run, message, stream=stream)
+
+    async def _add_to_thread(self, thread_id: str, body: dict[str, object]) -> bool:
+        """Post the message; False where the back end no longer has the thread."""
+        try:
+            try:
+                await self._api.add_message(thread_id, body)
+            except UpstreamError as fault:
+                if fault.status != 400 or "active" not in fault.message:
+                    raise
+                # An earlier turn left a run behind, in this process or another.
+                await end_active_run(
+                    self._api, thread_id, self._options.pace, within=self._options.close_within
+                )
+                await self._api.add_message(thread_id, body)
+        except UpstreamError as fault:
+            if fault.status != 404:
+                raise
+            logger.info("turn %s: the back end no longer has the thread", current_turn.get())
+            return False
+        self._posted = True
+        return True
+
+    async def submit(self, outputs: Sequence[ToolOutput]) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        """As in `UpstreamTurn`."""
+        thread_id, run_id = self._follower.thread_id, self._follower.run_id
+        if thread_id is None or run_id is None:
+            raise ChatError(CUT_OFF, "a run that was never named asks for outputs")
+        call = self._api.outputs(thread_id, run_id, outputs, stream=self._options.stream)
+        async with aclosing(self._follower.follow(call)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def close(self) -> None:
+        """As in `UpstreamTurn`."""
+        try:
+            async with asyncio.timeout(self._options.close_within):
+                await self._follower.end()
+                if not self._posted:
+                    await self._files.take_back(self._sent)
+        except TimeoutError:
+            logger.warning("turn %s: the run could not be ended in time", current_turn.get())
+        except ChatError as fault:
+            logger.warning("turn %s: the run could not be ended: %s", current_turn.get(), fault.cause)
+        finally:
+            await asyncio.to_thread(self._discard)
+
+    def _discard(self) -> None:
+        for attachment in self._message.attachments:
+            attachment.path.unlink(missing_ok=True)
+
+
+def _notice(*, lost: bool) -> Sequence[UpstreamEvent]:
+    return (PartStarted(), TextDelta(THREAD_LOST)) if lost else ()

@@ -1,0 +1,209 @@
+"""The HTTP client of the back end: where it is, how it is asked, and what is asked again.
+
+A call is repeated only where that cannot do a thing twice: reads and cancels always, other posts only where
+the back end surely did not take them (no connection, 429, or a 503 that says it is overloaded).
+`Retry-After` is obeyed up to `max_retry_wait`; a longer wait is the visitor's to decide.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+from typing import TypeVar
+from urllib.parse import quote
+
+import aiohttp
+import msgspec
+import stamina
+from msgspec import Struct
+
+from deep_chat_proxy.errors import CUT_OFF, FAILED, NO_QUOTA, TIMED_OUT, UNREACHABLE, ChatError, Problem
+from deep_chat_proxy.upstream.failures import UpstreamError, failure
+from deep_chat_proxy.upstream.sse import EventDecoder, EventTooLongError, ServerEvent
+
+T = TypeVar("T")
+
+_SURELY_NOT_TAKEN = frozenset({"server_is_overloaded", "slow_down"})
+_MAX_ERROR_BODY = 64 * 1024
+
+
+class Endpoint(Struct, frozen=True):
+    """Where the back end is and how it is addressed; times in seconds, sizes in bytes.
+
+    `base_url` has no slash at its end; `headers` and `query` go with every call. `connect` bounds the time
+    to connect, `answer` the silence before or within one answer, `silence` that between two reads of a
+    stream. `attempts` counts the first try too. `max_event` bounds one event of a stream, `max_answer` one
+    JSON answer.
+    """
+
+    base_url: str
+    headers: dict[str, str]
+    query: dict[str, str]
+    connect: float = 10.0
+    answer: float = 60.0
+    silence: float = 120.0
+    attempts: int = 3
+    max_retry_wait: float = 10.0
+    max_event: int = 16 * 1024 * 1024
+    max_answer: int = 32 * 1024 * 1024
+
+
+class Call(Struct, frozen=True):
+    """One request. `form` makes a body that cannot be sent twice anew for each try."""
+
+    method: str
+    path: str
+    json: object = None
+    form: Callable[[], aiohttp.FormData] | None = None
+    query: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    repeatable: bool = False
+    stream: bool = False
+
+
+class Reply(Struct, frozen=True):
+    """A whole answer with a status below 300."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+    def into(self, wanted: type[T]) -> T:
+        """The body as `wanted`; raises ChatError where it is something else."""
+        return decoded(self.body, wanted)
+
+
+class UnsentError(ChatError):
+    """The back end could not be reached, so it surely did not take the call."""
+
+
+def path(*segments: str) -> str:
+    """A path of segments that may hold anything: ids are the back end's business, not ours."""
+    return "".join("/" + quote(segment, safe="") for segment in segments)
+
+
+def decoded(body: bytes, wanted: type[T]) -> T:
+    """`body` as `wanted`; raises ChatError where it is not that."""
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        raise ChatError(
+            FAILED, f"the back end's answer is no {wanted.__name__}: {type(fault).__name__}"
+        ) from fault
+
+
+class ApiClient:
+    """Calls one back end. Everything that goes wrong is a ChatError; UpstreamError where the back end said no."""
+
+    def __init__(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+        self._session = session
+        self._endpoint = endpoint
+
+    async def ask(self, call: Call) -> Reply:
+        """One whole answer."""
+        async with self.open(call) as response:
+            return await self.read(response)
+
+    async def read(self, response: aiohttp.ClientResponse) -> Reply:
+        """The rest of an opened answer, as a whole."""
+        body = bytearray()
+        async for chunk in self.chunks(response):
+            body += chunk
+            if len(body) > self._endpoint.max_answer:
+                raise ChatError(FAILED, f"an answer is longer than {self._endpoint.max_answer} bytes")
+        return Reply(bytes(body), response.headers)
+
+    async def chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+        """The rest of an opened answer, as the network brings it."""
+        content = response.content
+        while True:
+            async with _mapped(CUT_OFF):
+                chunk = await content.readany()
+            if not chunk:
+                return
+            yield chunk
+
+    @asynccontextmanager
+    async def open(self, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer whose headers have come; leaving early closes its connection at once."""
+        async with await self.begin(call) as response:
+            yield response
+
+    async def begin(self, call: Call) -> aiohttp.ClientResponse:
+        """As `open`, for a caller that closes the answer itself."""
+        async for attempt in stamina.retry_context(
+            on=self._retry_rule(call), attempts=self._endpoint.attempts, timeout=None, wait_max=8.0
+        ):
+            with attempt:
+                return await self._try(call)
+        raise AssertionError("a retry ends with an answer or an error")
+
+    async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[list[ServerEvent]]:
+        """The events of an opened stream, in batches as the network brings them."""
+        decoder = EventDecoder(max_event=self._endpoint.max_event)
+        async with aclosing(self.chunks(response)) as chunks:
+            async for chunk in chunks:
+                try:
+                    events = decoder.feed(chunk)
+                except EventTooLongError as fault:
+                    raise ChatError(FAILED, str(fault)) from fault
+                if events:
+                    yield events
+        if events := decoder.finish():
+            yield events
+
+    async def _try(self, call: Call) -> aiohttp.ClientResponse:
+        endpoint = self._endpoint
+        headers = {**endpoint.headers, **call.headers}
+        body: object = call.form() if call.form is not None else None
+        if call.json is not None:
+            body = msgspec.json.encode(call.json)
+            headers["Content-Type"] = "application/json"
+        if call.stream:
+            # A compressed stream may be held back to fill its blocks.
+            headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        silence = endpoint.silence if call.stream else endpoint.answer
+        async with _mapped(UNREACHABLE):
+            response = await self._session.request(
+                call.method,
+                endpoint.base_url + call.path,
+                params={**endpoint.query, **call.query},
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=endpoint.connect, sock_read=silence),
+            )
+            if response.status < 300:
+                return response
+            async with response:
+                raise failure(response.status, response.headers, await response.content.read(_MAX_ERROR_BODY))
+
+    def _retry_rule(self, call: Call) -> Callable[[Exception], bool | float | timedelta]:
+        def rule(fault: Exception) -> bool | float | timedelta:
+            if not isinstance(fault, ChatError) or not fault.problem.retry or fault.problem is NO_QUOTA:
+                return False
+            if (wait := fault.retry_after) is not None and wait > self._endpoint.max_retry_wait:
+                return False
+            taken = not (isinstance(fault, UnsentError) or _refused(fault))
+            if taken and not call.repeatable and call.method not in {"GET", "DELETE"}:
+                return False
+            return True if wait is None else wait
+
+        return rule
+
+
+def _refused(fault: ChatError) -> bool:
+    if not isinstance(fault, UpstreamError):
+        return False
+    return fault.status == 429 or (fault.status == 503 and fault.code in _SURELY_NOT_TAKEN)
+
+
+@asynccontextmanager
+async def _mapped(lost: Problem) -> AsyncIterator[None]:
+    """Aiohttp's exceptions as ChatErrors: `lost` where the connection broke."""
+    try:
+        yield
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as fault:
+        raise UnsentError(UNREACHABLE, f"no connection: {type(fault).__name__}") from fault
+    except TimeoutError as fault:
+        raise ChatError(TIMED_OUT, f"the back end was silent: {type(fault).__name__}") from fault
+    except (aiohttp.ClientError, OSError) as fault:
+        raise ChatError(lost, f"the connection broke: {type(fault).__name__}") from fault

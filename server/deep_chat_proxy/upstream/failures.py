@@ -1,0 +1,138 @@
+"""What a back end's refusals and failures mean: one table for all dialects.
+
+Back ends answer errors as `{"error": {message, type, param, code}}`; some leave fields out or send
+`{"detail": …}`. Their messages name threads, runs and keys, so they are read here to decide what happened
+and then kept out of everything but the debug log.
+"""
+
+import logging
+from collections.abc import Mapping
+
+import msgspec
+from msgspec import Struct
+
+from deep_chat_proxy.errors import (
+    CONTENT_FILTER,
+    CONTEXT_TOO_LONG,
+    FAILED,
+    INVALID_KEY,
+    NO_QUOTA,
+    NOT_CONFIGURED,
+    OVERLOADED,
+    RATE_LIMITED,
+    REJECTED,
+    TIMED_OUT,
+    ChatError,
+    Problem,
+)
+
+logger = logging.getLogger("deep_chat_proxy.upstream")
+
+_BY_CODE = {
+    "insufficient_quota": NO_QUOTA,
+    "billing_hard_limit_reached": NO_QUOTA,
+    "invalid_api_key": INVALID_KEY,
+    "rate_limit_exceeded": RATE_LIMITED,
+    "slow_down": OVERLOADED,
+    "server_is_overloaded": OVERLOADED,
+    "model_not_found": NOT_CONFIGURED,
+    "context_length_exceeded": CONTEXT_TOO_LONG,
+    "string_above_max_length": CONTEXT_TOO_LONG,
+    "content_filter": CONTENT_FILTER,
+    "content_policy_violation": CONTENT_FILTER,
+    "server_error": FAILED,
+}
+_BY_STATUS = {
+    401: INVALID_KEY,
+    403: INVALID_KEY,
+    404: NOT_CONFIGURED,
+    408: TIMED_OUT,
+    413: CONTEXT_TOO_LONG,
+    429: RATE_LIMITED,
+    503: OVERLOADED,
+    504: TIMED_OUT,
+    529: OVERLOADED,
+}
+
+
+class ErrorBody(Struct):
+    """The inner error object; every field may be missing or of another type at some server."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+
+
+class UpstreamError(ChatError):
+    """The back end said no: `status` is its HTTP status (0 within a stream), `message` its own words."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        status: int,
+        body: ErrorBody,
+        *,
+        retry_after: float | None = None,
+        request_id: str = "",
+    ) -> None:
+        cause = f"back end answered {status} type={body.type or '-'} code={body.code or '-'} request={request_id or '-'}"
+        super().__init__(problem, cause, retry_after=retry_after)
+        self.status = status
+        self.message = body.message
+        self.code = body.code
+
+
+def failure(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
+    """The error that an HTTP answer with a status of 400 or more means."""
+    error = read_error(body)
+    request_id = headers.get("x-request-id", "")
+    logger.debug("back end answered %d: %s", status, error.message)
+    problem = _problem(status, error)
+    return UpstreamError(
+        problem, status, error, retry_after=_seconds(headers.get("Retry-After")), request_id=request_id
+    )
+
+
+def stream_failure(error: ErrorBody) -> UpstreamError:
+    """The error that an `error` event or a failed run means, in the middle of an answer."""
+    logger.debug("back end failed in mid-answer: %s", error.message)
+    return UpstreamError(_problem(0, error), 0, error)
+
+
+def read_error(body: bytes) -> ErrorBody:
+    """The error object in a body of any shape; empty where there is none."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ErrorBody()
+    return _error_in(found)
+
+
+def _error_in(found: object) -> ErrorBody:
+    if isinstance(found, dict):
+        if (inner := found.get("error", found.get("detail"))) is not None:
+            return _error_in(inner)
+        return ErrorBody(**{name: _words(found.get(name)) for name in ErrorBody.__struct_fields__})
+    return ErrorBody(message=_words(found))
+
+
+def _words(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _problem(status: int, error: ErrorBody) -> Problem:
+    if (problem := _BY_CODE.get(error.code) or _BY_CODE.get(error.type)) is not None:
+        return problem
+    if "maximum context length" in error.message:
+        return CONTEXT_TOO_LONG
+    if (problem := _BY_STATUS.get(status)) is not None:
+        return problem
+    return REJECTED if 400 <= status < 500 else FAILED
+
+
+def _seconds(value: str | None) -> float | None:
+    """`Retry-After` in seconds; the form with a date is not sent by these back ends."""
+    try:
+        return max(float(value), 0.0) if value is not None else None
+    except ValueError:
+        return None

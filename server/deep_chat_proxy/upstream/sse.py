@@ -1,0 +1,82 @@
+"""A decoder for server-sent events: bytes in, whole events out, no I/O.
+
+Follows the WHATWG event stream format (https://html.spec.whatwg.org/multipage/server-sent-events.html) as
+far as back ends use it: lines end in LF, CRLF or CR, an event ends with a blank line, comments and fields
+other than `event` and `data` are passed over, and so is an event without data.
+"""
+
+from msgspec import Struct
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class ServerEvent(Struct, frozen=True):
+    """One event: its name ("" where it has none) and its data lines joined by LF."""
+
+    name: str
+    data: bytes
+
+
+class EventTooLongError(ValueError):
+    """The peer sent an event longer than the decoder may hold."""
+
+
+class EventDecoder:
+    """Feed it what the network brings; `max_event` bounds the bytes of one event that it holds."""
+
+    def __init__(self, *, max_event: int) -> None:
+        self._max_event = max_event
+        self._buffer = bytearray()
+        self._after_cr = False
+        self._begun = False
+
+    def feed(self, chunk: bytes) -> list[ServerEvent]:
+        """The events that `chunk` completes. Raises EventTooLongError."""
+        if self._after_cr or b"\r" in chunk:
+            chunk = self._with_lf_only(chunk)
+        scan_from = max(len(self._buffer) - 1, 0)
+        self._buffer += chunk
+        if not self._begun and len(self._buffer) >= len(_BOM):
+            self._begun = True
+            if self._buffer.startswith(_BOM):
+                del self._buffer[: len(_BOM)]
+                scan_from = 0
+        end = self._buffer.rfind(b"\n\n", scan_from)
+        if len(self._buffer) - (end + 2 if end >= 0 else 0) > self._max_event:
+            raise EventTooLongError(f"an event is longer than {self._max_event} bytes")
+        if end < 0:
+            return []
+        blocks = bytes(self._buffer[:end])
+        del self._buffer[: end + 2]
+        return [event for block in blocks.split(b"\n\n") if (event := _event(block)) is not None]
+
+    def finish(self) -> list[ServerEvent]:
+        """What a peer left without its last blank line when it closed the stream."""
+        block = bytes(self._buffer)
+        self._buffer.clear()
+        event = _event(block)
+        return [] if event is None else [event]
+
+    def _with_lf_only(self, chunk: bytes) -> bytes:
+        # A CR at the end of one chunk ends its line at once; an LF that opens the next belongs to it.
+        if self._after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+            if not chunk:
+                self._after_cr = False
+                return b""
+        self._after_cr = chunk.endswith(b"\r")
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _event(block: bytes) -> ServerEvent | None:
+    name = b""
+    data: list[bytes] = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            data.append(value.removeprefix(b" "))
+        elif field == b"event":
+            name = value.removeprefix(b" ")
+    if not data:
+        return None
+    return ServerEvent(name.decode("utf-8", "replace"), data[0] if len(data) == 1 else b"\n".join(data))

@@ -1,0 +1,25 @@
+// The server's calls besides the chat itself. The session cookie says which conversation is meant.
+
+// Relative to the document, since the whole app may stand under a prefix.
+const address = (path) => new URL(path, document.baseURI).href;
+
+export const CHAT = address("api/chat");
+
+const post = async (path) => {
+  const answer = await fetch(address(path), {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: "{}",
+    // A stop must arrive also when the page is being left.
+    keepalive: true,
+  });
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(body.error ?? "The server could not do that. Please try again.");
+  return body;
+};
+
+/** Stops the visitor's active turn; resolves to whether there was one. Rejects with a text to show. */
+export const stopTurn = async () => (await post("api/chat/stop")).stopped === true;
+
+/** Starts a new conversation, which the session cookie then names. Rejects with a text to show. */
+export const startThread = () => post("api/threads");

@@ -1,0 +1,66 @@
+// Makes the Deep Chat element: what it may do, and how it looks.
+
+import { connectFor } from "./modes.js";
+import { nameButtons } from "./controls.js";
+import "./markdown.js";
+import "./vendor/deep-chat.js";
+
+const MOST_FILES = 10;
+
+const look = await (await fetch(new URL("chat.css", import.meta.url))).text();
+
+const ARROW = `
+  <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="currentColor"
+    stroke-width="2.4" stroke-linecap="round" stroke-linejoin="round"><path d="M12 19V5M6 11l6-6 6 6"/></svg>`;
+
+// Deep Chat reads these from the element itself, before its own style sheet: without a font family it
+// fetches one from another origin.
+const FRAME = {
+  fontFamily: "var(--font)",
+  fontSize: "1rem",
+  width: "100%",
+  height: "100%",
+  border: "none",
+  backgroundColor: "transparent",
+};
+
+const inMenu = (limits) => ({ button: { position: "dropup-menu" }, files: limits });
+
+/**
+ * A new `<deep-chat>` for a mode, not in the document yet. `history` are messages to begin with;
+ * `onRequest`, `onAnswer` (with each body or event of the server), `onMessage` and `onError` are called as
+ * things happen, `onShown` once it can be used.
+ */
+export const createChat = ({ mode, history, onRequest, onAnswer, onMessage, onError, onShown }) => {
+  const chat = document.createElement("deep-chat");
+  Object.assign(chat.style, FRAME);
+  Object.assign(chat, {
+    connect: connectFor(mode),
+    auxiliaryStyle: look,
+    errorMessages: { displayServiceErrorMessages: true },
+    images: inMenu({ maxNumberOfFiles: MOST_FILES }),
+    mixedFiles: inMenu({ maxNumberOfFiles: MOST_FILES }),
+    camera: inMenu({ format: "jpeg" }),
+    dropupStyles: { button: { position: "inside-start" } },
+    submitButtonStyles: { position: "inside-end", submit: { svg: { content: ARROW } } },
+    textInput: { placeholder: { text: "Write a message" } },
+    requestInterceptor: (request) => {
+      onRequest();
+      return request;
+    },
+    responseInterceptor: (answer) => {
+      onAnswer(answer);
+      return answer;
+    },
+    onMessage: ({ isHistory }) => isHistory || onMessage(),
+    onError,
+  });
+  if (history.length > 0) chat.history = history;
+  chat.onComponentRender = () => {
+    nameButtons(chat);
+    chat.classList.add("shown");
+    onShown();
+  };
+  chat.append(document.getElementById("welcome").content.cloneNode(true));
+  return chat;
+};

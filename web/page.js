@@ -1,0 +1,80 @@
+// The page: a header, the chat, and a line of status; this wires them.
+
+import { startThread, stopTurn } from "./api.js";
+import { createChat } from "./chat.js";
+import { isBusy, onStop } from "./controls.js";
+import { setUpModes } from "./modes.js";
+import * as status from "./status.js";
+import * as transcript from "./transcript.js";
+
+const place = document.getElementById("chat");
+const newConversation = document.getElementById("new-conversation");
+
+let chat;
+let mode;
+
+const stop = async () => {
+  status.clear();
+  try {
+    await stopTurn();
+  } catch (error) {
+    status.showNotice(error.message);
+  }
+};
+
+const handleAnswer = (answer) => {
+  if (answer?.status?.state) status.showActivity(answer.status);
+  else if (mode !== "stream") status.clear();
+};
+
+const show = ({ focus = false } = {}) => {
+  const made = createChat({
+    mode,
+    history: transcript.load(),
+    onRequest: () => (mode === "stream" ? status.clear() : status.showWaiting()),
+    onAnswer: (answer) => made === chat && handleAnswer(answer),
+    onMessage: () => made === chat && finish(),
+    onError: () => made === chat && finish(),
+    onShown: () => focus && made.focusInput(),
+  });
+  // A replaced element may still be reading its last answer: what it reports is no longer of interest.
+  chat = made;
+  onStop(chat, stop);
+  place.replaceChildren(chat);
+};
+
+const finish = () => {
+  if (!isBusy(chat)) status.clear();
+  transcript.save(chat.getMessages());
+};
+
+const startOver = async () => {
+  newConversation.disabled = true;
+  try {
+    if (isBusy(chat)) await stopTurn();
+    await startThread();
+    transcript.clear();
+    status.clear();
+    show({ focus: true });
+  } catch (error) {
+    status.showNotice(error.message);
+  } finally {
+    newConversation.disabled = false;
+  }
+};
+
+mode = setUpModes({
+  mayChange: () => {
+    const free = !isBusy(chat);
+    if (!free) status.showNotice("Please let the answer end, or stop it, before you switch.");
+    return free;
+  },
+  onChange: (chosen) => {
+    mode = chosen;
+    transcript.save(chat.getMessages());
+    show();
+  },
+});
+newConversation.addEventListener("click", startOver);
+status.onStopWaiting(stop);
+show({ focus: matchMedia("(hover: hover)").matches });
