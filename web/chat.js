@@ -1,7 +1,7 @@
 // Makes the Deep Chat element: what it may do, and how it looks.
 
 import { connectFor } from "./modes.js";
-import { nameButtons } from "./controls.js";
+import { label } from "./controls.js";
 import "./markdown.js";
 import "./vendor/deep-chat.js";
 
@@ -20,11 +20,13 @@ const FRAME = {
   fontSize: "1rem",
   width: "100%",
   height: "100%",
-  border: "none",
   backgroundColor: "transparent",
 };
 
-const inMenu = (limits) => ({ button: { position: "dropup-menu" }, files: limits });
+const inMenu = (label, files) => ({
+  button: { position: "dropup-menu", styles: { text: { content: label } } },
+  files,
+});
 
 /**
  * A new `<deep-chat>` for a mode, not in the document yet. `history` are messages to begin with;
@@ -38,9 +40,9 @@ export const createChat = ({ mode, history, onRequest, onAnswer, onMessage, onEr
     connect: connectFor(mode),
     auxiliaryStyle: look,
     errorMessages: { displayServiceErrorMessages: true },
-    images: inMenu({ maxNumberOfFiles: MOST_FILES }),
-    mixedFiles: inMenu({ maxNumberOfFiles: MOST_FILES }),
-    camera: inMenu({ format: "jpeg" }),
+    images: inMenu("Images", { maxNumberOfFiles: MOST_FILES }),
+    mixedFiles: inMenu("Files", { maxNumberOfFiles: MOST_FILES }),
+    camera: inMenu("Camera", { format: "jpeg" }),
     dropupStyles: { button: { position: "inside-start" } },
     submitButtonStyles: { position: "inside-end", submit: { svg: { content: ARROW } } },
     textInput: { placeholder: { text: "Write a message" } },
@@ -57,7 +59,7 @@ export const createChat = ({ mode, history, onRequest, onAnswer, onMessage, onEr
   });
   if (history.length > 0) chat.history = history;
   chat.onComponentRender = () => {
-    nameButtons(chat);
+    label(chat);
     chat.classList.add("shown");
     onShown();
   };

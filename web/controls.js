@@ -1,14 +1,6 @@
 // Deep Chat's buttons, reached through its (open) shadow root: it has no events or labels for them.
 
 const STOP = "#stop-icon";
-
-const NAMES = {
-  "#dropup-icon": "Attach a photo or a file",
-  "#submit-icon": "Send",
-  ".loading-submit-button": "Waiting for the answer",
-  [STOP]: "Stop",
-};
-
 const inputOf = (chat) => chat.shadowRoot.getElementById("input");
 
 /** Whether an answer is awaited or being written. */
@@ -20,22 +12,36 @@ export const isBusy = (chat) => inputOf(chat)?.querySelector(`.loading-button, .
  */
 export const onStop = (chat, callback) => {
   const isStop = (event) =>
-    event.composedPath().some((node) => node.classList?.contains("input-button") && node.querySelector(`:scope > ${STOP}`));
-  chat.shadowRoot.addEventListener("click", (event) => isStop(event) && callback(), { capture: true });
-  chat.shadowRoot.addEventListener("keydown", (event) => event.key === "Enter" && isStop(event) && callback(), {
-    capture: true,
-  });
+    event.composedPath().some((node) => node instanceof Element && node.matches(`.input-button:has(> ${STOP})`));
+  const listen = (type, isPress) =>
+    chat.shadowRoot.addEventListener(type, (event) => isPress(event) && isStop(event) && callback(), {
+      capture: true,
+    });
+  listen("click", () => true);
+  listen("keydown", (event) => event.key === "Enter");
 };
 
-/** Gives the icon buttons names for screen readers and keeps them right as the icons change. */
-export const nameButtons = (chat) => {
-  const input = inputOf(chat);
+const LABELS = [
+  [".dropup-button", "Attach images or files, or take a photo"],
+  [".input-button.inside-end", "Send"],
+  [".input-button.loading-button", "Waiting for the answer"],
+  [`.input-button:has(> ${STOP})`, "Stop"],
+  [".remove-file-attachment-button", "Remove this file"],
+  [".modal-svg-close-button", "Close"],
+  [".modal-svg-camera-button", "Take or retake the photo"],
+  [".modal-svg-submit-button", "Use the photo"],
+];
+
+/** Gives the icon buttons names for screen readers, and keeps them right as the icons change. */
+export const label = (chat) => {
+  const view = chat.shadowRoot.getElementById("chat-view");
   const name = () => {
-    for (const [icon, label] of Object.entries(NAMES)) {
-      input.querySelector(`.input-button > ${icon}`)?.parentElement.setAttribute("aria-label", label);
+    for (const [selector, text] of LABELS) {
+      for (const button of view.querySelectorAll(selector)) button.setAttribute("aria-label", text);
     }
   };
-  // Only children are watched, so the attribute set here does not come back.
-  new MutationObserver(name).observe(input, { childList: true, subtree: true });
+  // Attributes are not watched, so the one set here does not come back.
+  new MutationObserver(name).observe(inputOf(chat), { childList: true, subtree: true });
   name();
+  chat.shadowRoot.getElementById("messages").setAttribute("role", "log");
 };
