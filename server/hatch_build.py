@@ -4,6 +4,7 @@ A wheel holds both under `deep_chat_proxy/_web/`. An editable install serves `we
 only Deep Chat has to be fetched. Without npm the build goes on: the server then says what is missing.
 """
 
+import gzip
 import shutil
 import subprocess
 from pathlib import Path
@@ -30,6 +31,8 @@ class PageBuildHook(BuildHookInterface[Any]):
         web = Path(self.root, "web")
         if not (web / _BUNDLE).is_file():
             self._fetch(web)
+        if (web / _BUNDLE).is_file():
+            _compress(web / _BUNDLE)
         if version != "editable":
             build_data["force_include"] |= _page_files(web) | _vendored_files(web)
 
@@ -51,6 +54,15 @@ class PageBuildHook(BuildHookInterface[Any]):
         )
 
 
+def _compressed(file: Path) -> Path:
+    return file.with_name(f"{file.name}.gz")
+
+
+def _compress(file: Path) -> None:
+    """Beside a file, its compressed form, which aiohttp sends to browsers that take it: a quarter of the size."""
+    _compressed(file).write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+
+
 def _page_files(web: Path) -> dict[str, str]:
     return {str(file): f"{_PAGE}/{file.name}" for file in web.iterdir() if file.suffix in _PAGE_SUFFIXES}
 
@@ -65,4 +77,5 @@ def _vendored_files(web: Path) -> dict[str, str]:
         for pattern in ("*/LICENSE*", "@*/*/LICENSE*")
         for file in (web / "node_modules").glob(pattern)
     }
-    return licences | {str(bundle): f"{_PAGE}/vendor/deep-chat.js"}
+    bundled = f"{_PAGE}/vendor/deep-chat.js"
+    return licences | {str(bundle): bundled, str(_compressed(bundle)): f"{bundled}.gz"}

@@ -5,6 +5,8 @@ const address = (path) => new URL(path, document.baseURI).href;
 
 export const CHAT = address("api/chat");
 
+export const UNREACHABLE = "The server cannot be reached just now. Please check the connection and try again.";
+
 const post = async (path) => {
   const answer = await fetch(address(path), {
     method: "POST",
@@ -12,6 +14,8 @@ const post = async (path) => {
     body: "{}",
     // A stop must arrive also when the page is being left.
     keepalive: true,
+  }).catch(() => {
+    throw new Error(UNREACHABLE);
   });
   const body = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(body.error ?? "The server could not do that. Please try again.");

@@ -29,11 +29,12 @@ const inMenu = (label, files) => ({
 });
 
 /**
- * A new `<deep-chat>` for a mode, not in the document yet. `history` are messages to begin with;
- * `onRequest`, `onAnswer` (with each body or event of the server), `onMessage` and `onError` are called as
- * things happen, `onShown` once it can be used.
+ * A new `<deep-chat>` for a mode, not in the document yet. `history` are messages to begin with, `draft` is
+ * text already written. `onRequest`, `onAnswer` (with each body or event of the server), `onMessage` (with
+ * each complete message, the visitor's own too) and `onError` (with its text) are called as things happen,
+ * `onShown` once it can be used.
  */
-export const createChat = ({ mode, history, onRequest, onAnswer, onMessage, onError, onShown }) => {
+export const createChat = ({ mode, history, draft, onRequest, onAnswer, onMessage, onError, onShown }) => {
   const chat = document.createElement("deep-chat");
   Object.assign(chat.style, FRAME);
   Object.assign(chat, {
@@ -54,10 +55,11 @@ export const createChat = ({ mode, history, onRequest, onAnswer, onMessage, onEr
       onAnswer(answer);
       return answer;
     },
-    onMessage: ({ isHistory }) => isHistory || onMessage(),
+    onMessage: ({ message, isHistory }) => isHistory || onMessage(message),
     onError,
   });
   if (history.length > 0) chat.history = history;
+  if (draft) chat.defaultInput = { text: draft };
   chat.onComponentRender = () => {
     label(chat);
     chat.classList.add("shown");

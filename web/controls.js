@@ -6,6 +6,9 @@ const inputOf = (chat) => chat.shadowRoot.getElementById("input");
 /** Whether an answer is awaited or being written. */
 export const isBusy = (chat) => inputOf(chat)?.querySelector(`.loading-button, .input-button > ${STOP}`) != null;
 
+/** What the visitor wrote and has not sent. */
+export const draftOf = (chat) => chat.shadowRoot.getElementById("text-input").innerText.trim();
+
 /**
  * Calls back when the Stop button is pressed. Deep Chat itself only drops its connection, which may as well
  * be a reload, and tells nobody. Capturing, so that the button is still what the visitor pressed.

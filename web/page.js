@@ -1,8 +1,8 @@
 // The page: a header, the chat, and a line of status; this wires them.
 
-import { startThread, stopTurn } from "./api.js";
+import { startThread, stopTurn, UNREACHABLE } from "./api.js";
 import { createChat } from "./chat.js";
-import { isBusy, onStop } from "./controls.js";
+import { draftOf, isBusy, onStop } from "./controls.js";
 import { setUpModes } from "./modes.js";
 import * as status from "./status.js";
 import * as transcript from "./transcript.js";
@@ -27,25 +27,34 @@ const handleAnswer = (answer) => {
   else if (mode !== "stream") status.clear();
 };
 
-const show = ({ focus = false } = {}) => {
+const handleMessage = ({ role }) => {
+  if (role !== "user") status.clear();
+  transcript.save(chat.getMessages());
+};
+
+// What browsers call a request that never arrived, or an answer that was cut.
+const NETWORK_ERROR = /failed to fetch|load failed|network ?error/i;
+
+const handleError = (text) => {
+  status.clear();
+  if (NETWORK_ERROR.test(text)) status.showNotice(UNREACHABLE);
+};
+
+const show = ({ focus = false, draft = "" } = {}) => {
   const made = createChat({
     mode,
     history: transcript.load(),
+    draft,
     onRequest: () => (mode === "stream" ? status.clear() : status.showWaiting()),
     onAnswer: (answer) => made === chat && handleAnswer(answer),
-    onMessage: () => made === chat && finish(),
-    onError: () => made === chat && finish(),
+    onMessage: (message) => made === chat && handleMessage(message),
+    onError: (text) => made === chat && handleError(text),
     onShown: () => focus && made.focusInput(),
   });
   // A replaced element may still be reading its last answer: what it reports is no longer of interest.
   chat = made;
   onStop(chat, stop);
   place.replaceChildren(chat);
-};
-
-const finish = () => {
-  if (!isBusy(chat)) status.clear();
-  transcript.save(chat.getMessages());
 };
 
 const startOver = async () => {
@@ -72,7 +81,7 @@ mode = setUpModes({
   onChange: (chosen) => {
     mode = chosen;
     transcript.save(chat.getMessages());
-    show();
+    show({ draft: draftOf(chat) });
   },
 });
 newConversation.addEventListener("click", startOver);

@@ -3,8 +3,8 @@
 const line = document.getElementById("status");
 const stopButton = document.getElementById("stop-waiting");
 
-// Tools may run side by side; the newest that still runs is shown.
-const running = new Map();
+// Tools may run side by side, the same one too; the newest that still runs is shown.
+let running = [];
 
 const show = (text, kind) => {
   line.textContent = text;
@@ -13,10 +13,13 @@ const show = (text, kind) => {
 
 /** Handles one `status` of the server's events: `{state: "started" | "ended", tool, text}`. */
 export const showActivity = ({ state, tool, text }) => {
-  running.delete(tool);
-  if (state === "started" && text) running.set(tool, text);
-  const newest = [...running.values()].at(-1);
-  newest ? show(newest, "busy") : clear();
+  if (state === "started") running.push({ tool, text });
+  else {
+    const ended = running.findIndex((run) => run.tool === tool);
+    if (ended >= 0) running.splice(ended, 1);
+  }
+  const newest = running.at(-1);
+  show(newest?.text ?? "", newest ? "busy" : "idle");
 };
 
 /** Says that an answer is awaited, with a Stop button: outside of streams Deep Chat has none. */
@@ -28,7 +31,7 @@ export const showWaiting = () => {
 export const showNotice = (text) => show(text, "notice");
 
 export const clear = () => {
-  running.clear();
+  running = [];
   show("", "idle");
   stopButton.hidden = true;
 };

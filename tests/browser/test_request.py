@@ -224,14 +224,13 @@ async def test_the_thread_id_that_an_interceptor_appended_counts(tmp_path: Path)
 
 
 async def test_session_ids_come_newest_first_and_once_each(tmp_path: Path) -> None:
-    messages: list[Any] = [
-        {"role": "ai", "text": "a", "_sessionId": one} for one in ("s1", "s2", "s1", "", None, 5, [])
-    ]
+    ids: list[Any] = ["s1", "s2", "s3", "s2", "", None, 5, []]
+    messages = [{"role": "ai", "text": "a", "_sessionId": session_id} for session_id in ids]
     body = json.dumps({"messages": [*messages, {"role": "user", "text": "t"}]})
     async with request_reader(tmp_path) as reader:
         answer = await reader.ask(json_post(body))
 
-        assert answer.content["session_ids"] == ["s1", "s2"]
+        assert answer.content["session_ids"] == ["s2", "s3", "s1"]
 
 
 async def test_requests_at_the_same_time_do_not_touch_each_others_files(tmp_path: Path) -> None:

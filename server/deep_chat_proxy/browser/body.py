@@ -1,5 +1,7 @@
 """The bytes of a request as they arrive, never more than was agreed."""
 
+import asyncio
+
 from aiohttp import web
 
 from deep_chat_proxy.errors import ChatError, refused
@@ -8,10 +10,13 @@ from deep_chat_proxy.errors import ChatError, refused
 class RequestBody:
     """Reads a request's body in the pieces it comes in, decompressed.
 
-    Until `limit` was called only `beginning` may be read.
+    The next piece is waited for `max_pause` seconds at most. Until `limit` was called only `beginning` may be
+    read. Reading raises ChatError: 400 where the body is cut off or damaged, 408 after such a pause, and what
+    `limit` was told.
     """
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, max_pause: float) -> None:
+        self._max_pause = max_pause
         self._content = request.content
         self._declared = request.content_length
         self._ahead = b""
@@ -32,7 +37,7 @@ class RequestBody:
             raise excess
 
     async def chunk(self) -> bytes:
-        """The next bytes; empty at the end. Raises ChatError (400) where the body is cut off or damaged."""
+        """The next bytes; empty at the end."""
         data, self._ahead = self._ahead, b""
         data = data or await self._read()
         self._left -= len(data)
@@ -41,15 +46,19 @@ class RequestBody:
         return data
 
     async def rest(self) -> bytes:
-        """All that is left, joined; raises as `chunk` does."""
+        """All that is left, joined."""
         parts = bytearray()
         while data := await self.chunk():
             parts += data
         return bytes(parts)
 
     async def _read(self) -> bytes:
+        # aiohttp waits without end for a body that stops coming, and so it does behind a broken chunk header.
         try:
-            return await self._content.readany()
+            async with asyncio.timeout(self._max_pause):
+                return await self._content.readany()
+        except TimeoutError as fault:
+            raise refused(408, "The message did not arrive in time. Please send it again.") from fault
         except (web.RequestPayloadError, OSError) as fault:
-            # A wrong Content-Encoding or chunk header, or the connection ended in the middle.
+            # The body does not match its Content-Encoding, or the connection ended in the middle.
             raise refused(400, "The message did not arrive completely. Please send it again.") from fault

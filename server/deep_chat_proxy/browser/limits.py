@@ -29,6 +29,9 @@ class RequestLimits(Struct, frozen=True, kw_only=True):
     max_field_bytes: int = 16 * MIB
     """Those parts of a multipart body that are not files, together."""
 
+    max_pause: float = 30.0
+    """Seconds that may pass between two pieces of a body."""
+
     accepted: frozenset[str] = MEDIA_TYPES
     """Media types, out of `sniff.MEDIA_TYPES`, that files may have."""
 

@@ -44,7 +44,7 @@ _HEADERS = {
     "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in _POLICY.items()),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(), geolocation=(), payment=(), usb=()",
+    "Permissions-Policy": "camera=(self), microphone=(self), display-capture=(), geolocation=(), usb=()",
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -61,23 +61,25 @@ The API under api/ works without it.
 """
 
 
-def setup_page(app: web.Application) -> None:
+def setup_page(app: web.Application, *, folder: Path | None = None) -> None:
     """Add the page's routes to `app`, which may itself stand under a prefix.
 
-    Looks for the page's files, so call it before the event loop runs. Where Deep Chat's own file is
-    missing, `GET /` answers 503 and says what to run.
+    `folder` holds another page in place of our own, laid out as ours. It is looked through here, so call
+    this before the event loop runs. Where Deep Chat's own file is missing, `GET /` answers 503 and says
+    what to run.
     """
-    root = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-    assets = _find_assets(root)
-    index = root / "index.html"
+    if folder is None:
+        folder = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
+    assets = _find_assets(folder)
+    index = folder / "index.html"
     complete = index.is_file() and _BUNDLE in assets
     app.router.add_get("/", _file_handler(index) if complete else _say_what_is_missing)
     app.router.add_get("/page/{name:.+}", _asset_handler(assets))
 
 
-def _find_assets(root: Path) -> dict[str, Path]:
-    assets = {file.name: file for file in root.glob("*.*") if file.suffix in _TYPES}
-    bundles = (root / _BUNDLE, root / _BUNDLE_FROM_NPM)
+def _find_assets(folder: Path) -> dict[str, Path]:
+    assets = {file.name: file for file in folder.glob("*.*") if file.suffix in _TYPES}
+    bundles = (folder / _BUNDLE_FROM_NPM, folder / _BUNDLE)
     return assets | {_BUNDLE: bundle for bundle in bundles if bundle.is_file()}
 
 

@@ -42,7 +42,8 @@ async def read_chat_request(request: web.Request, limits: RequestLimits, folder:
     """Read `request` to its end; files are kept in `folder`, None for the system's temporary one.
 
     Raises ChatError, with a sentence for the visitor: 400 for what cannot be read or holds no message of the
-    user, 413 above a limit, 415 for a file of another kind. No file stays behind then, nor on cancellation.
+    user, 408 for what stops coming, 413 above a limit, 415 for a file of a kind that is not accepted. No file
+    stays behind then, nor on cancellation.
     """
     uploads = Uploads(limits, folder)
     try:
@@ -53,7 +54,7 @@ async def read_chat_request(request: web.Request, limits: RequestLimits, folder:
 
 
 async def _read(request: web.Request, limits: RequestLimits, uploads: Uploads) -> ChatRequest:
-    body = RequestBody(request)
+    body = RequestBody(request, limits.max_pause)
     boundary = find_boundary(
         request.headers.get("Content-Type", ""), await body.beginning(LONGEST_FIRST_LINE)
     )

@@ -36,7 +36,7 @@ _HTML = re.compile(
     r"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|script)\b", re.DOTALL | re.IGNORECASE
 )
 _XML = re.compile(r"\s*<(?:\?xml|svg)\b", re.IGNORECASE)
-_JSON = re.compile(r'\s*[\[{"\-0-9tfn]')
+_JSON = re.compile(r'\s*(?:[\[{"\-0-9]|(?:true|false|null)\b)')
 
 # The names that OpenAI's file inputs use for each of these.
 _TEXT_BY_EXTENSION = {

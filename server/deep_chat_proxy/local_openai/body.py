@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 import msgspec
 from aiohttp import web
 
-from deep_chat_proxy.local_openai.errors import ApiError, invalid_type, missing, too_large
+from deep_chat_proxy.local_openai.errors import ApiError, invalid_type, missing, too_large, too_long
 
 T = TypeVar("T")
 MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$\.?(.*)`)?")
 UNKNOWN = re.compile(r"Object contains unknown field `(.*)`(?: - at `\$\.?(.*)`)?", re.DOTALL)
+TOO_LONG = re.compile(r"Expected `str` of length <= (\d+) - at `\$\.?(.*)`", re.DOTALL)
 PLACED = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 
 
@@ -42,6 +43,8 @@ def _explained(text: str) -> ApiError:
     if found := UNKNOWN.match(text):
         param = _joined(found[2], found[1])
         return ApiError(400, f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
+    if found := TOO_LONG.match(text):
+        return too_long(found[2], found[1])
     if found := PLACED.match(text):
         return invalid_type(found[2] or "body", found[1])
     return invalid_type("body", text)

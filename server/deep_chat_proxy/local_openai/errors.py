@@ -63,8 +63,8 @@ def invalid_type(param: str, why: str) -> ApiError:
     return ApiError(400, f"Invalid type for '{param}': {why}", param=param, code="invalid_type")
 
 
-def too_long(param: str, longest: int, length: int) -> ApiError:
-    message = f"Invalid '{param}': string too long. Expected a string with maximum length {longest}, but got a string with length {length} instead."
+def too_long(param: str, longest: str) -> ApiError:
+    message = f"Invalid '{param}': string too long. Expected a string with maximum length {longest}."
     return ApiError(400, message, param=param, code="string_above_max_length")
 
 

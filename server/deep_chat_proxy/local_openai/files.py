@@ -4,6 +4,7 @@ import time
 from urllib.parse import quote
 
 from aiohttp import BodyPartReader, MultipartReader, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from deep_chat_proxy.local_openai import body, errors, paging
 from deep_chat_proxy.local_openai.errors import ApiError, missing, too_large
@@ -55,7 +56,7 @@ async def _read_form(request: web.Request) -> tuple[str, bytes | None, dict[str,
         raise ApiError(400, "Expected a multipart/form-data body with the fields 'file' and 'purpose'.")
     try:
         return await _read_parts(await request.multipart(), request.app[STATE].options.max_upload)
-    except (ValueError, AssertionError, RuntimeError, EOFError) as error:
+    except (HttpProcessingError, ValueError, AssertionError, RuntimeError, EOFError) as error:
         raise ApiError(400, "Could not parse multipart form") from error
 
 

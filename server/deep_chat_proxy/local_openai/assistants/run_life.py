@@ -79,7 +79,6 @@ class RunLife:
             self._end(FAILED, RunError(Fault.SERVER_ERROR, "Sorry, something went wrong."))
 
     async def _act(self) -> None:
-        self._kept.silent = any(isinstance(action, Hang) and action.silent for action in self._script)
         self._kept.emit("thread.run.created", self._kept.run)
         self._stage.emit_run()
         await self._stage.pause(self._stage.pace)

@@ -68,9 +68,12 @@ class Stage:
                     await self.kept.wake.wait()
             except TimeoutError:
                 pass
+        self._check()
+
+    def _check(self) -> None:
         if self.kept.cancel_asked:
             raise RunStops(CANCELLED)
-        if loop.time() >= self.kept.deadline:
+        if asyncio.get_running_loop().time() >= self.kept.deadline:
             raise RunStops(EXPIRED)
 
     async def forever(self) -> None:
@@ -83,6 +86,7 @@ class Stage:
         while self.kept.outputs is None:
             await self.pause(float("inf"))
         outputs, self.kept.outputs = self.kept.outputs, None
+        self._check()
         self.kept.wake.clear()
         return outputs
 

@@ -27,7 +27,7 @@ from deep_chat_proxy.local_openai.assistants.steps import wants_search_content
 from deep_chat_proxy.local_openai.assistants.stream import stream_run
 from deep_chat_proxy.local_openai.assistants.threads import new_thread
 from deep_chat_proxy.local_openai.brain import reply
-from deep_chat_proxy.local_openai.brain.actions import Action, RejectRequest
+from deep_chat_proxy.local_openai.brain.actions import Action, Hang, RejectRequest
 from deep_chat_proxy.local_openai.errors import ApiError, run_on_active_run
 from deep_chat_proxy.local_openai.ids import new_id
 from deep_chat_proxy.local_openai.state import STATE, LocalState
@@ -142,6 +142,7 @@ async def _go(
 ) -> web.StreamResponse:
     """Lets the run live, and answers with its stream or with what it is now."""
     state = request.app[STATE]
+    kept.silent = any(isinstance(action, Hang) and action.silent for action in script)
     thread.add_run(kept, most=state.options.max_messages)
     listener = kept.listen() if streamed else None
     if thread_is_new:

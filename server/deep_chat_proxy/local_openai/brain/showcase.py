@@ -32,7 +32,7 @@ Some **bold**, some *italic*, some `code` and a [link](https://example.org/).
 """
 UNICODE = (
     "Emoji: 👩‍👩‍👧‍👦 🇪🇺 👍🏽. Right to left: שלום עולם, مرحبا بالعالم. "
-    "Combining: é ñ Z͑a͗l̾g̈o. Wide: 你好世界。 Mathematics: ℝ ≠ ∅. Line separator:\u2028done."
+    "Combining: é ñ Z͑a͗l̾g̈o. Wide: 你好世界。 Mathematics: ∑ ≠ ∞. Line separator:\u2028done."
 )
 PARAGRAPH = (
     "This is paragraph {number} of a long answer, written so that a page can show how it scrolls, "

@@ -40,9 +40,11 @@ def forced(conversation: Conversation) -> Iterable[Action] | None:
     return (CallFunctions((Call(name, json.dumps(sample(schema))),)),)
 
 
-def sample(schema: dict[str, Any]) -> Any:
+def sample(schema: Any) -> Any:
     """A value that fits the usual keywords of a JSON schema; properties that are not required are left out."""
-    if choices := schema.get("enum"):
+    if not isinstance(schema, dict):
+        return "sample"
+    if isinstance(choices := schema.get("enum"), list) and choices:
         return choices[0]
     match schema.get("type"):
         case "string":
@@ -54,10 +56,14 @@ def sample(schema: dict[str, Any]) -> Any:
         case "array":
             return []
         case _:
-            properties = schema.get("properties", {})
-            return {
-                name: sample(properties.get(name, {"type": "string"})) for name in schema.get("required", ())
-            }
+            return _sample_object(schema)
+
+
+def _sample_object(schema: dict[str, Any]) -> dict[str, Any]:
+    properties, required = schema.get("properties"), schema.get("required")
+    known = properties if isinstance(properties, dict) else {}
+    names = required if isinstance(required, list) else []
+    return {str(name): sample(known.get(str(name))) for name in names}
 
 
 def rounds_in(text: str) -> list[list[Call]]:
