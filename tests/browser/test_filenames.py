@@ -53,6 +53,7 @@ def test_a_long_name_keeps_its_extension(declared: str, shown: str) -> None:
 
 
 @given(st.text(st.characters(), max_size=200))
+@example("a\r\x1b b")
 @example("a" + "\u0344" * 200)
 def test_every_name_can_be_shown_and_stays_as_it_is(declared: str) -> None:
     name = safe_name(declared)

@@ -52,6 +52,11 @@ class Links(HTMLParser):
             self.found |= {value for name, value in attrs if name in {"href", "src"} and value}
 
 
+def imported_modules() -> set[str]:
+    sources = [module.read_text(encoding="utf-8") for module in WEB.glob("*.js")]
+    return {name for source in sources for name in re.findall(r'(?:from|import) "\./([^"]+)"', source)}
+
+
 def policy(response_headers: str) -> dict[str, str]:
     return dict(directive.strip().split(" ", 1) for directive in response_headers.split(";"))
 
@@ -212,9 +217,7 @@ async def test_all_that_the_page_and_its_modules_load_is_served(
     document = await (await client.get(f"{prefix}/")).text()
 
     wanted = {f"{prefix}/{link}" for link in Links(document).found}
-    for module in folder.glob("*.js"):
-        source = module.read_text(encoding="utf-8")
-        wanted |= {f"{prefix}/page/{name}" for name in re.findall(r'(?:from|import) "\./([^"]+)"', source)}
+    wanted |= {f"{prefix}/page/{name}" for name in imported_modules()}
 
     assert f"{prefix}/page/vendor/deep-chat.js" in wanted
     assert {path: (await client.get(path)).status for path in wanted} == dict.fromkeys(wanted, HTTPStatus.OK)

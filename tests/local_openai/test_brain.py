@@ -1,15 +1,20 @@
 """What the assistant says, with no server around it."""
 
+import ast
+import time
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deep_chat_proxy import local_openai as local_openai_package
 from deep_chat_proxy.local_openai.brain import reply
 from deep_chat_proxy.local_openai.brain.actions import CallFunctions, Pace, RejectRequest, Say, Wait
 from deep_chat_proxy.local_openai.brain.conversation import Answered, Call, Conversation, Function, Said
 from deep_chat_proxy.local_openai.brain.pieces import pieces
 from deep_chat_proxy.local_openai.brain.png import encode
-from deep_chat_proxy.local_openai.brain.sniff import Picture, picture
+from deep_chat_proxy.local_openai.brain.sniff import Picture, pdf_text, picture
 from deep_chat_proxy.local_openai.brain.tool_calls import rounds_in, sample
 
 WEATHER = (Function("get_weather", {}),)
@@ -125,3 +130,48 @@ def test_a_png_has_the_size_it_was_given(width: int, height: int) -> None:
 )
 def test_a_sample_fits_its_schema(schema: dict[str, object], value: object) -> None:
     assert sample(schema) == value
+
+
+@pytest.mark.parametrize(
+    "text", [" ", "call a with {", 'call a with "', "and then ", "weather in ", "a, ", "(", "\n"]
+)
+def test_a_long_message_is_answered_at_once(text: str) -> None:
+    """A pattern that goes over the text again and again would take minutes here, and block every stream."""
+    long = text * (250_000 // len(text))
+    with_prefix = [long, f"call a with {long}", f"weather in {long}", f"slowly {long}"]
+    before = time.process_time()
+    for asked in with_prefix:
+        reply(thread(asked))
+
+    assert time.process_time() - before < 10
+
+
+@pytest.mark.parametrize("data", [b"stream\n", b"endstream", b"(", b"stream\n(\\", b"stream \xff"])
+def test_a_large_pdf_is_read_at_once(data: bytes) -> None:
+    before = time.process_time()
+    pdf_text(b"%PDF-1.4\n" + data * (8_000_000 // len(data)))
+
+    assert time.process_time() - before < 10
+
+
+def imports_of(path: Path) -> set[str]:
+    """Names of all modules that a file imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+    return found
+
+
+def test_the_local_openai_shares_no_code_with_what_it_tests_and_its_brain_knows_no_protocol() -> None:
+    root = Path(local_openai_package.__file__).parent
+    home = local_openai_package.__name__
+    allowed = {"brain": f"{home}.brain", ".": home}
+    for path in root.rglob("*.py"):
+        imports = imports_of(path)
+        within = allowed["brain" if path.parent.name == "brain" else "."]
+        ours = {name for name in imports if name.startswith("deep_chat_proxy")}
+        assert {name for name in ours if not f"{name}.".startswith(f"{within}.")} == set(), path
+        assert "aiohttp" not in imports or path.parent.name != "brain", path

@@ -130,3 +130,15 @@ async def test_of_ended_runs_the_oldest_go(start_local: StartLocal) -> None:
 
     assert first not in local.state.threads[thread_id].runs
     assert list(local.state.threads[thread_id].runs) == later
+
+
+async def test_the_oldest_threads_go_when_all_together_took_in_too_much(start_local: StartLocal) -> None:
+    local = await start_local(LocalOptions(max_thread_bytes=1_500))
+    body = {"metadata": {"a": "x" * 400}}
+    made = [(await local.call("POST", "/threads", body))[1]["id"] for _ in range(4)]
+    status, _ = await local.call(
+        "POST", f"/threads/{made[3]}/messages", {"role": "user", "content": "x" * 1_400}
+    )
+
+    assert status == 400
+    assert list(local.state.threads) == made[1:]

@@ -24,7 +24,8 @@ def safe_name(declared: str) -> str:
     """
     name = _ESCAPED.sub(lambda found: _ESCAPES[found[0].upper()], declared)
     name = name.replace("\\", "/").rpartition("/")[2]
-    name = "".join(letter for letter in _SPACES.sub(" ", name) if _shown(letter))
+    # Line breaks are spaces before they are control characters, and what is dropped may stand between spaces.
+    name = _SPACES.sub(" ", "".join(letter for letter in _SPACES.sub(" ", name) if _shown(letter)))
     name = unicodedata.normalize("NFC", name).strip().rstrip(". ")
     if not name.strip("." + _JOINERS):
         return "file"

@@ -1,11 +1,11 @@
 """The page: `GET /` and, under `/page/`, what it loads; nothing comes from another origin.
 
 Installed from a wheel the page lies beside the package, put there by `server/hatch_build.py`; in a
-checkout it is `web/`, with Deep Chat where `npm ci` puts it. Both are looked at once, at set-up, and only
-the files found then are served: a path in a URL is looked up, never joined to a folder.
+checkout it is `web/`, with Deep Chat where `npm ci` puts it. It is looked through when the app starts, and
+only what is found then is served: a path in a URL is looked up, never joined to a folder.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
 from pathlib import Path
 
 from aiohttp import web
@@ -15,7 +15,7 @@ _CHECKOUT = Path(__file__).parents[3] / "web"
 
 # Where Deep Chat's own file lies in a wheel, which is also its name below /page/, and in a checkout.
 _BUNDLE = "vendor/deep-chat.js"
-_BUNDLE_FROM_NPM = "node_modules/deep-chat/dist/deepChat.bundle.js"
+_BUNDLE_FILES = (_BUNDLE, "node_modules/deep-chat/dist/deepChat.bundle.js")
 
 # What a browser must be told, as it may not guess (nosniff), and the system's own table of types varies.
 _TYPES = {
@@ -64,41 +64,46 @@ The API under api/ works without it.
 def setup_page(app: web.Application, *, folder: Path | None = None) -> None:
     """Add the page's routes to `app`, which may itself stand under a prefix.
 
-    `folder` holds another page in place of our own, laid out as ours. It is looked through here, so call
-    this before the event loop runs. Where Deep Chat's own file is missing, `GET /` answers 503 and says
-    what to run.
+    `folder` holds another page in place of our own, laid out as ours. Where Deep Chat's own file is missing
+    when the app starts, `GET /` answers 503 and says what to run.
     """
-    if folder is None:
-        folder = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
-    assets = _find_assets(folder)
-    index = folder / "index.html"
-    complete = index.is_file() and _BUNDLE in assets
-    app.router.add_get("/", _file_handler(index) if complete else _say_what_is_missing)
-    app.router.add_get("/page/{name:.+}", _asset_handler(assets))
+    page = _Page(folder)
+    app.on_startup.append(page.find)
+    app.router.add_get("/", page.show)
+    app.router.add_get("/page/{name:.+}", page.send_asset)
 
 
-def _find_assets(folder: Path) -> dict[str, Path]:
-    assets = {file.name: file for file in folder.glob("*.*") if file.suffix in _TYPES}
-    bundles = (folder / _BUNDLE_FROM_NPM, folder / _BUNDLE)
-    return assets | {_BUNDLE: bundle for bundle in bundles if bundle.is_file()}
+class _Page:
+    """The files of the page, as they lay in `folder` when the app started."""
 
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._index: Path | None = None
+        self._assets: dict[str, Path] = {}
 
-def _file_handler(file: Path) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handle(_request: web.Request) -> web.StreamResponse:
-        return web.FileResponse(file, headers=_HEADERS | {"Content-Type": "text/html; charset=utf-8"})
+    async def find(self, _app: web.Application) -> None:
+        await asyncio.to_thread(self._find)
 
-    return handle
+    def _find(self) -> None:
+        folder = self._folder or (_INSTALLED if _INSTALLED.is_dir() else _CHECKOUT)
+        self._assets = {file.name: file for file in folder.glob("*.*") if file.suffix in _TYPES}
+        bundle = next((file for name in _BUNDLE_FILES if (file := folder / name).is_file()), None)
+        index = folder / "index.html"
+        if bundle is not None and index.is_file():
+            self._assets[_BUNDLE] = bundle
+            self._index = index
 
+    async def show(self, _request: web.Request) -> web.StreamResponse:
+        if self._index is None:
+            return web.Response(status=503, headers=_HEADERS, text=_NO_BUNDLE)
+        return _file(self._index, "text/html; charset=utf-8")
 
-def _asset_handler(assets: dict[str, Path]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        file = assets.get(request.match_info["name"])
+    async def send_asset(self, request: web.Request) -> web.StreamResponse:
+        file = self._assets.get(request.match_info["name"])
         if file is None:
             raise web.HTTPNotFound(headers=_HEADERS, text="The page has no such file.\n")
-        return web.FileResponse(file, headers=_HEADERS | {"Content-Type": _TYPES[file.suffix]})
-
-    return handle
+        return _file(file, _TYPES[file.suffix])
 
 
-async def _say_what_is_missing(_request: web.Request) -> web.StreamResponse:
-    return web.Response(status=503, headers=_HEADERS, text=_NO_BUNDLE)
+def _file(path: Path, content_type: str) -> web.FileResponse:
+    return web.FileResponse(path, headers=_HEADERS | {"Content-Type": content_type})

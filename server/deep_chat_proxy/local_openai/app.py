@@ -37,6 +37,8 @@ def create_local_openai(options: LocalOptions = LocalOptions()) -> web.Applicati
         app.router.add_route(method, "/v1{slashes:/+}" + re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path), handler)
     app.on_response_prepare.append(add_headers)
     app.on_shutdown.append(_end_runs)
+    # Once more, for a run that was started while the server was on its way out.
+    app.on_cleanup.append(_end_runs)
     return app
 
 

@@ -140,5 +140,5 @@ def not_downloadable(purpose: str) -> ApiError:
     return ApiError(400, f"Not allowed to download files of purpose: {purpose}")
 
 
-def thread_full(most: int) -> ApiError:
-    return ApiError(400, f"A thread can hold at most {most} messages.")
+def thread_full(most: int, of_what: str) -> ApiError:
+    return ApiError(400, f"A thread can hold at most {most} {of_what}.")

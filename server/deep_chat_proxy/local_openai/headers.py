@@ -7,7 +7,7 @@ from aiohttp import web
 from deep_chat_proxy.local_openai.ids import new_id
 
 STARTED = web.RequestKey("started", float)
-EXPOSED = "x-request-id, openai-processing-ms, openai-version, openai-poll-after-ms, retry-after"
+EXPOSED = "x-request-id, openai-processing-ms, openai-version, openai-poll-after-ms, retry-after, content-disposition"
 
 
 def preflight(request: web.Request) -> web.Response:

@@ -18,7 +18,9 @@ class LocalOptions(Struct, frozen=True, kw_only=True):
     """Threads kept, 1 or more; the oldest goes first, and its runs with it."""
     max_messages: int = 2_000
     """Messages of one thread, 1 or more; above it the API refuses. Of ended runs, as many are kept."""
-    max_assistants: int = 1_000
+    max_thread_bytes: int = 64 * MIB
+    """Bytes of the requests that all kept threads have taken in, 1 or more; the oldest thread goes first."""
+    max_assistants: int = 100
     """Assistants kept besides the ready one, 1 or more; the oldest goes first."""
     max_files: int = 1_000
     """Files kept, 1 or more; the oldest goes first."""

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from deep_chat_proxy.local_openai.assistants.kept import RunKept, ThreadKept
 from deep_chat_proxy.local_openai.assistants.objects import Assistant, CodeTool, Run, SearchTool
+from deep_chat_proxy.local_openai.errors import thread_full
 from deep_chat_proxy.local_openai.ids import new_id
 from deep_chat_proxy.local_openai.models import MODEL
 from deep_chat_proxy.local_openai.objects import FileObject, KeptFile
@@ -43,6 +44,24 @@ class LocalState:
         self.threads[thread.thread.id] = thread
         while len(self.threads) > self.options.max_threads:
             self.drop_thread(next(iter(self.threads)))
+
+    def grow(self, thread: ThreadKept, by: int) -> None:
+        """
+        Let a thread take in a request of `by` bytes; the oldest other threads go where there is no room.
+
+        Raises ApiError (400) where the thread alone would take all of it.
+        """
+        most = self.options.max_thread_bytes
+        if thread.taken_in + by > most:
+            raise thread_full(most, "bytes")
+        thread.taken_in += by
+        others = [one for one in self.threads.values() if one is not thread]
+        excess = thread.taken_in + sum(one.taken_in for one in others) - most
+        for oldest in others:
+            if excess <= 0:
+                break
+            excess -= oldest.taken_in
+            self.drop_thread(oldest.thread.id)
 
     def drop_thread(self, thread_id: str) -> None:
         """Forget a thread; its runs end where they are."""

@@ -5,8 +5,8 @@ the back end surely did not take them (no connection, 429, or a 503 that says it
 `Retry-After` is obeyed up to `max_retry_wait`; a longer wait is the visitor's to decide.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import quote
@@ -16,7 +16,7 @@ import msgspec
 import stamina
 from msgspec import Struct
 
-from deep_chat_proxy.errors import CUT_OFF, FAILED, NO_QUOTA, TIMED_OUT, UNREACHABLE, ChatError, Problem
+from deep_chat_proxy.errors import CUT_OFF, FAILED, TIMED_OUT, UNREACHABLE, ChatError, Problem
 from deep_chat_proxy.upstream.failures import UpstreamError, failure
 from deep_chat_proxy.upstream.sse import EventDecoder, EventTooLongError, ServerEvent
 
@@ -53,7 +53,7 @@ class Call(Struct, frozen=True):
     method: str
     path: str
     json: object = None
-    form: Callable[[], aiohttp.FormData] | None = None
+    form: Callable[[], AbstractAsyncContextManager[aiohttp.FormData]] | None = None
     query: dict[str, str] = {}
     headers: dict[str, str] = {}
     repeatable: bool = False
@@ -99,8 +99,12 @@ class ApiClient:
 
     async def ask(self, call: Call) -> Reply:
         """One whole answer."""
-        async with self.open(call) as response:
-            return await self.read(response)
+
+        async def whole() -> Reply:
+            async with await self._try(call) as response:
+                return await self.read(response)
+
+        return await self._repeated(call, whole)
 
     async def read(self, response: aiohttp.ClientResponse) -> Reply:
         """The rest of an opened answer, as a whole."""
@@ -129,12 +133,7 @@ class ApiClient:
 
     async def begin(self, call: Call) -> aiohttp.ClientResponse:
         """As `open`, for a caller that closes the answer itself."""
-        async for attempt in stamina.retry_context(
-            on=self._retry_rule(call), attempts=self._endpoint.attempts, timeout=None, wait_max=8.0
-        ):
-            with attempt:
-                return await self._try(call)
-        raise AssertionError("a retry ends with an answer or an error")
+        return await self._repeated(call, lambda: self._try(call))
 
     async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[list[ServerEvent]]:
         """The events of an opened stream, in batches as the network brings them."""
@@ -150,19 +149,37 @@ class ApiClient:
         if events := decoder.finish():
             yield events
 
+    async def _repeated(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
+        async for attempt in stamina.retry_context(
+            on=self._retry_rule(call), attempts=self._endpoint.attempts, timeout=None, wait_max=8.0
+        ):
+            with attempt:
+                return await work()
+        raise AssertionError("a retry ends with an answer or an error")
+
     async def _try(self, call: Call) -> aiohttp.ClientResponse:
+        async with AsyncExitStack() as stack:
+            body: object = None
+            headers = {**self._endpoint.headers, **call.headers}
+            if call.form is not None:
+                body = await stack.enter_async_context(call.form())
+            elif call.json is not None:
+                body = msgspec.json.encode(call.json)
+                headers["Content-Type"] = "application/json"
+            if call.stream:
+                # A compressed stream may be held back to fill its blocks.
+                headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+            response = await self._request(call, body, headers)
+        if response.status < 300:
+            return response
+        async with response:
+            raise failure(response.status, response.headers, await _beginning(response))
+
+    async def _request(self, call: Call, body: object, headers: dict[str, str]) -> aiohttp.ClientResponse:
         endpoint = self._endpoint
-        headers = {**endpoint.headers, **call.headers}
-        body: object = call.form() if call.form is not None else None
-        if call.json is not None:
-            body = msgspec.json.encode(call.json)
-            headers["Content-Type"] = "application/json"
-        if call.stream:
-            # A compressed stream may be held back to fill its blocks.
-            headers |= {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
         silence = endpoint.silence if call.stream else endpoint.answer
         async with _mapped(UNREACHABLE):
-            response = await self._session.request(
+            return await self._session.request(
                 call.method,
                 endpoint.base_url + call.path,
                 params={**endpoint.query, **call.query},
@@ -171,14 +188,13 @@ class ApiClient:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=endpoint.connect, sock_read=silence),
             )
-            if response.status < 300:
-                return response
-            async with response:
-                raise failure(response.status, response.headers, await response.content.read(_MAX_ERROR_BODY))
 
     def _retry_rule(self, call: Call) -> Callable[[Exception], bool | float | timedelta]:
         def rule(fault: Exception) -> bool | float | timedelta:
-            if not isinstance(fault, ChatError) or not fault.problem.retry or fault.problem is NO_QUOTA:
+            if not isinstance(fault, ChatError) or not fault.problem.retry:
+                return False
+            if fault.problem is FAILED and not isinstance(fault, UpstreamError):
+                # An answer that is no use will be none the next time.
                 return False
             if (wait := fault.retry_after) is not None and wait > self._endpoint.max_retry_wait:
                 return False
@@ -194,6 +210,17 @@ def _refused(fault: ChatError) -> bool:
     if not isinstance(fault, UpstreamError):
         return False
     return fault.status == 429 or (fault.status == 503 and fault.code in _SURELY_NOT_TAKEN)
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """As much of an error's body as can be had: its status alone says enough."""
+    body = bytearray()
+    try:
+        while len(body) < _MAX_ERROR_BODY and (chunk := await response.content.readany()):
+            body += chunk
+    except (aiohttp.ClientError, OSError):
+        pass
+    return bytes(body)
 
 
 @asynccontextmanager

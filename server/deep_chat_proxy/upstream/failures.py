@@ -6,6 +6,8 @@ and then kept out of everything but the debug log.
 """
 
 import logging
+import math
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -36,11 +38,17 @@ _BY_CODE = {
     "slow_down": OVERLOADED,
     "server_is_overloaded": OVERLOADED,
     "model_not_found": NOT_CONFIGURED,
+    "invalid_prompt": REJECTED,
     "context_length_exceeded": CONTEXT_TOO_LONG,
     "string_above_max_length": CONTEXT_TOO_LONG,
     "content_filter": CONTENT_FILTER,
     "content_policy_violation": CONTENT_FILTER,
     "server_error": FAILED,
+}
+# A failed run says `rate_limit_exceeded` for a quota that is used up, too.
+_BY_MESSAGE = {
+    "exceeded your current quota": NO_QUOTA,
+    "maximum context length": CONTEXT_TOO_LONG,
 }
 _BY_STATUS = {
     401: INVALID_KEY,
@@ -75,15 +83,19 @@ class UpstreamError(ChatError):
         retry_after: float | None = None,
         request_id: str = "",
     ) -> None:
-        cause = f"back end answered {status} type={body.type or '-'} code={body.code or '-'} request={request_id or '-'}"
-        super().__init__(problem, cause, retry_after=retry_after)
+        kind, code, request = map(_label, (body.type, body.code, request_id))
+        super().__init__(
+            problem,
+            f"back end answered {status} type={kind} code={code} request={request}",
+            retry_after=retry_after,
+        )
         self.status = status
         self.message = body.message
         self.code = body.code
 
 
 def failure(status: int, headers: Mapping[str, str], body: bytes) -> UpstreamError:
-    """The error that an HTTP answer with a status of 400 or more means."""
+    """The error that an HTTP answer with a status of 300 or more means."""
     error = read_error(body)
     request_id = headers.get("x-request-id", "")
     logger.debug("back end answered %d: %s", status, error.message)
@@ -102,10 +114,9 @@ def stream_failure(error: ErrorBody) -> UpstreamError:
 def read_error(body: bytes) -> ErrorBody:
     """The error object in a body of any shape; empty where there is none."""
     try:
-        found = msgspec.json.decode(body)
+        return _error_in(msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ErrorBody()
-    return _error_in(found)
 
 
 def _error_in(found: object) -> ErrorBody:
@@ -121,18 +132,27 @@ def _words(value: object) -> str:
 
 
 def _problem(status: int, error: ErrorBody) -> Problem:
-    if (problem := _BY_CODE.get(error.code) or _BY_CODE.get(error.type)) is not None:
-        return problem
-    if "maximum context length" in error.message:
-        return CONTEXT_TOO_LONG
-    if (problem := _BY_STATUS.get(status)) is not None:
-        return problem
+    for words, problem in _BY_MESSAGE.items():
+        if words in error.message:
+            return problem
+    found = _BY_CODE.get(error.code) or _BY_CODE.get(error.type) or _BY_STATUS.get(status)
+    if found is not None:
+        return found
+    if 300 <= status < 400:
+        # A redirect is not followed, as the key would go with it: the base URL is not the back end's.
+        return NOT_CONFIGURED
     return REJECTED if 400 <= status < 500 else FAILED
 
 
 def _seconds(value: str | None) -> float | None:
     """`Retry-After` in seconds; the form with a date is not sent by these back ends."""
     try:
-        return max(float(value), 0.0) if value is not None else None
+        seconds = float(value) if value is not None else math.nan
     except ValueError:
         return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
+
+
+def _label(value: str) -> str:
+    """A word of the back end's that the log may hold as it is."""
+    return value if re.fullmatch(r"[\w.-]{1,80}", value, re.ASCII) else "?" if value else "-"

@@ -62,22 +62,7 @@ class Files:
         taken.sort(key=lambda file: order[file.attachment.path])
 
     async def _send(self, attachment: Attachment) -> str:
-        # Images for the model to see are stored under `vision`; only those can be read back.
-        purpose = "vision" if attachment.kind is FileKind.IMAGE else "assistants"
-        handle = await asyncio.to_thread(attachment.path.open, "rb")
-
-        def form() -> aiohttp.FormData:
-            handle.seek(0)
-            # Percent-encoding would reach the assistant as part of the name.
-            form = aiohttp.FormData(quote_fields=False)
-            form.add_field("purpose", purpose)
-            form.add_field("file", handle, filename=attachment.name, content_type=attachment.media_type)
-            return form
-
-        try:
-            reply = await self._client.ask(Call("POST", path("files"), form=form))
-        finally:
-            await asyncio.to_thread(handle.close)
+        reply = await self._client.ask(Call("POST", path("files"), form=lambda: _form(attachment)))
         return str(reply.into(Uploaded).id)
 
     async def take_back(self, files: Sequence[SentFile]) -> None:
@@ -93,6 +78,21 @@ class Files:
         """Read a file. Raises ChatError."""
         async with self._client.open(Call("GET", path("files", upstream_id, "content"))) as response:
             yield Content(response.content_length, self._client.chunks(response))
+
+
+@asynccontextmanager
+async def _form(attachment: Attachment) -> AsyncIterator[aiohttp.FormData]:
+    # Opened for each try: aiohttp closes the file of a form that could not be sent.
+    handle = await asyncio.to_thread(attachment.path.open, "rb")
+    try:
+        # Percent-encoding would reach the assistant as part of the name.
+        form = aiohttp.FormData(quote_fields=False)
+        # Images for the model to see are stored under `vision`; only those can be read back.
+        form.add_field("purpose", "vision" if attachment.kind is FileKind.IMAGE else "assistants")
+        form.add_field("file", handle, filename=attachment.name, content_type=attachment.media_type)
+        yield form
+    finally:
+        await asyncio.to_thread(handle.close)
 
 
 def _first(faults: BaseExceptionGroup[ChatError]) -> ChatError:

@@ -32,23 +32,24 @@ class EventDecoder:
 
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """The events that `chunk` completes. Raises EventTooLongError."""
-        if self._after_cr or b"\r" in chunk:
+        if chunk and (self._after_cr or b"\r" in chunk):
             chunk = self._with_lf_only(chunk)
         scan_from = max(len(self._buffer) - 1, 0)
         self._buffer += chunk
-        if not self._begun and len(self._buffer) >= len(_BOM):
+        if not self._begun:
+            if _BOM.startswith(self._buffer):
+                return []
             self._begun = True
+            scan_from = 0
             if self._buffer.startswith(_BOM):
                 del self._buffer[: len(_BOM)]
-                scan_from = 0
         end = self._buffer.rfind(b"\n\n", scan_from)
-        if len(self._buffer) - (end + 2 if end >= 0 else 0) > self._max_event:
-            raise EventTooLongError(f"an event is longer than {self._max_event} bytes")
-        if end < 0:
-            return []
-        blocks = bytes(self._buffer[:end])
-        del self._buffer[: end + 2]
-        return [event for block in blocks.split(b"\n\n") if (event := _event(block)) is not None]
+        blocks = bytes(self._buffer[:end]).split(b"\n\n") if end >= 0 else []
+        if end >= 0:
+            del self._buffer[: end + 2]
+        for block in (*blocks, self._buffer):
+            self._check(block)
+        return [event for block in blocks if (event := _event(block)) is not None]
 
     def finish(self) -> list[ServerEvent]:
         """What a peer left without its last blank line when it closed the stream."""
@@ -56,6 +57,11 @@ class EventDecoder:
         self._buffer.clear()
         event = _event(block)
         return [] if event is None else [event]
+
+    def _check(self, block: bytes | bytearray) -> None:
+        # An LF at either end belongs to the blank lines around an event, wherever the network cut them.
+        if len(block) - block.startswith(b"\n") - block.endswith(b"\n") > self._max_event:
+            raise EventTooLongError(f"an event is longer than {self._max_event} bytes")
 
     def _with_lf_only(self, chunk: bytes) -> bytes:
         # A CR at the end of one chunk ends its line at once; an LF that opens the next belongs to it.

@@ -90,6 +90,8 @@ class ThreadKept:
         self.thread = thread
         self.messages: dict[str, Message] = {}
         self.runs: dict[str, RunKept] = {}
+        self.taken_in = 0
+        """Bytes of the requests that made it what it is."""
 
     def active_run(self) -> RunKept | None:
         return next((kept for kept in reversed(self.runs.values()) if kept.active), None)

@@ -32,7 +32,7 @@ from deep_chat_proxy.local_openai.state import STATE, LocalState
 def new_messages(state: LocalState, thread: ThreadKept, asked: list[CreateMessage]) -> list[Message]:
     """Messages that are not yet in the thread. Raises ApiError: 400 for what cannot be taken, 404 for a file."""
     if len(thread.messages) + len(asked) > state.options.max_messages:
-        raise thread_full(state.options.max_messages)
+        raise thread_full(state.options.max_messages, "messages")
     messages = [_new_message(thread.thread.id, one) for one in asked]
     for message in messages:
         for file_id in _file_ids(message):
@@ -82,7 +82,9 @@ async def create(request: web.Request) -> web.Response:
     thread = find_thread(request)
     if active := thread.active_run():
         raise message_on_active_run(thread.thread.id, active.run.id)
-    messages = new_messages(request.app[STATE], thread, [asked])
+    state = request.app[STATE]
+    messages = new_messages(state, thread, [asked])
+    state.grow(thread, len(await request.read()))
     thread.add_messages(messages)
     return body.answer(messages[0])
 

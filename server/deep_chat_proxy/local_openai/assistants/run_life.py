@@ -141,7 +141,7 @@ class RunLife:
             case Pace(seconds):
                 self._stage.pace = seconds
             case Wait(seconds):
-                await self._wait(seconds)
+                await self._stage.pause(seconds)
             case Hang():
                 await self._stage.forever()
             case CutConnection():
@@ -154,9 +154,6 @@ class RunLife:
                 raise RunStops(EXPIRED)
             case StreamError(message):
                 self._break_streams(message)
-
-    async def _wait(self, seconds: float) -> None:
-        await self._stage.pause(seconds)
 
     def _break_streams(self, message: str) -> None:
         error = {"code": Fault.SERVER_ERROR, "message": message, "param": None, "type": Fault.SERVER_ERROR}

@@ -46,6 +46,7 @@ async def submit_tool_outputs(request: web.Request) -> web.StreamResponse:
     asked = await body.read(request, SubmitToolOutputs)
     kept = find_run(request)
     outputs = _checked_outputs(kept, asked)
+    request.app[STATE].grow(find_thread(request), len(await request.read()))
     kept.run.status = "queued"
     kept.run.required_action = None
     listener = kept.listen() if asked.stream else None

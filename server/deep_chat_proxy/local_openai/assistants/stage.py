@@ -133,8 +133,8 @@ class Stage:
 
     def usage(self, written: int) -> Usage:
         """A plausible count for `written` characters of output."""
-        read = sum(len(msgspec.json.encode(message.content)) for message in self.thread.messages.values())
-        prompt, completion = 1 + read // CHARACTERS_PER_TOKEN, 1 + written // CHARACTERS_PER_TOKEN
+        prompt = 1 + self.thread.taken_in // CHARACTERS_PER_TOKEN
+        completion = 1 + written // CHARACTERS_PER_TOKEN
         return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
 
 

@@ -55,6 +55,7 @@ async def create_run(request: web.Request) -> web.StreamResponse:
     added = new_messages(state, thread, asked.additional_messages or [])
     kept = _keep(request, run)
     script = _script(state, thread.thread.id, [*thread.messages.values(), *added], kept)
+    state.grow(thread, len(await request.read()))
     thread.add_messages(added)
     return await _go(request, thread, kept, script, streamed=bool(asked.stream))
 
@@ -67,6 +68,7 @@ async def create_thread_and_run(request: web.Request) -> web.StreamResponse:
     kept = _keep(request, _new_run(state, thread, asked))
     # The thread of a refused request is not kept, so the next try comes with another one.
     script = _script(state, "", thread.messages.values(), kept)
+    state.grow(thread, len(await request.read()))
     state.add_thread(thread)
     return await _go(request, thread, kept, script, streamed=bool(asked.stream), thread_is_new=True)
 

@@ -27,6 +27,7 @@ def new_thread(state: LocalState, asked: CreateThread) -> ThreadKept:
 async def create(request: web.Request) -> web.Response:
     state = request.app[STATE]
     kept = new_thread(state, await body.read(request, CreateThread))
+    state.grow(kept, len(await request.read()))
     state.add_thread(kept)
     return body.answer(kept.thread)
 

@@ -7,8 +7,10 @@ import zlib
 from msgspec import Struct
 
 MOST_STREAMS = 20
+MOST_READ = 1024 * 1024
+"""Bytes of a PDF that are looked at."""
 MOST_INFLATED = 64 * 1024
-"""Bytes taken from one compressed stream of a PDF."""
+"""Bytes taken from one stream of a PDF."""
 
 
 class Picture(Struct, frozen=True):
@@ -86,8 +88,9 @@ def pdf_text(data: bytes) -> str | None:
     if not data.startswith(b"%PDF-"):
         return None
     shown = []
-    for found in list(re.finditer(rb"stream\r?\n(.*?)endstream", data, re.DOTALL))[:MOST_STREAMS]:
-        shown += re.findall(rb"\(((?:[^()\\]|\\.)*)\)\s*(?:Tj|')", _inflated(found[1]), re.DOTALL)
+    for part in data[:MOST_READ].split(b"endstream", MOST_STREAMS)[:-1]:
+        stream = part.partition(b"stream")[2].lstrip(b"\r\n")
+        shown += re.findall(rb"\(((?:[^()\\]|\\.)*)\)\s*(?:Tj|')", _inflated(stream), re.DOTALL)
     return " ".join(re.sub(rb"\\(.)", rb"\1", string).decode("latin-1") for string in shown)
 
 

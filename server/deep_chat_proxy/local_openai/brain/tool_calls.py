@@ -11,7 +11,8 @@ from deep_chat_proxy.local_openai.brain.entry import Entry
 
 CALL = re.compile(r"\bcall\s+([\w.-]{1,64})(?:\s+with\s+|[\s.!?]*$|(?=\s*(?:,|and\b|then\b)))", re.IGNORECASE)
 THEN = re.compile(r"\bthen\b", re.IGNORECASE)
-JOINT = re.compile(r"[\s,.;]*(?:\b(?:and|then)\b[\s,]*)*$", re.IGNORECASE)
+JOINT = re.compile(r"\b(?:and|then)$", re.IGNORECASE)
+MOST_CALLS = 128
 LONGEST_QUOTE = 2_000
 
 
@@ -70,7 +71,7 @@ def rounds_in(text: str) -> list[list[Call]]:
     """The calls named in `text`, grouped into the rounds that "then" divides."""
     rounds: list[list[Call]] = [[]]
     position = 0
-    while found := CALL.search(text, position):
+    while len(rounds) + sum(map(len, rounds)) <= MOST_CALLS and (found := CALL.search(text, position)):
         if THEN.search(text, position, found.start()) and rounds[-1]:
             rounds.append([])
         arguments, position = _arguments(text, found)
@@ -88,9 +89,17 @@ def _arguments(text: str, found: re.Match[str]) -> tuple[str, int]:
     except (ValueError, RecursionError):
         following = CALL.search(text, start)
         end = following.start() if following else len(text)
-        broken = JOINT.sub("", text[start:end])
+        broken = _without_joint(text[start:end])
         return broken, start + len(broken)
     return text[start:end], end
+
+
+def _without_joint(text: str) -> str:
+    """`text` without the words and signs that lead over to what follows."""
+    shorter = text.rstrip(" ,.;\t\r\n")
+    while found := JOINT.search(shorter):
+        shorter = shorter[: found.start()].rstrip(" ,.;\t\r\n")
+    return shorter
 
 
 def report(conversation: Conversation) -> Iterator[Action]:
