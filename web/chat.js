@@ -7,7 +7,10 @@ import "./vendor/deep-chat.js";
 
 const MOST_FILES = 10;
 
-const look = await (await fetch(new URL("chat.css", import.meta.url))).text();
+// Deep Chat takes a style sheet for its shadow root as text, and puts it after its own.
+const SHEETS = ["messages.css", "markdown.css", "composer.css"];
+const textOf = async (name) => (await fetch(new URL(name, import.meta.url))).text();
+const look = (await Promise.all(SHEETS.map(textOf))).join("\n");
 
 const ARROW = `
   <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24" fill="none" stroke="currentColor"

@@ -1,5 +1,5 @@
 // Deep Chat's Markdown renderer, Remarkable, aligns table columns by style attributes, which the page's
-// Content-Security-Policy does not allow. Its plug-ins may replace how a cell opens; chat.css has the classes.
+// Content-Security-Policy does not allow. Its plug-ins may replace how a cell opens; markdown.css has the classes.
 
 const opening = (tag) => (tokens, index) => {
   const { align } = tokens[index];

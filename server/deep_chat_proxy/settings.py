@@ -48,7 +48,7 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """A Python file with `@tool` functions."""
     tool_timeout: Positive = 30.0
     """Longest a tool may take that sets no time of its own."""
-    tool_output: Count = 200_000
+    tool_output: Annotated[int, Meta(ge=100)] = 200_000
     """Longest output of a tool, in characters."""
     tool_rounds: Annotated[int, Meta(ge=1, le=100)] = 12
     """How often the model may ask for tools in one turn."""

@@ -31,6 +31,12 @@ def call(name: str, arguments: str = "{}", call_id: str = "call_1") -> ToolCall:
     return ToolCall(call_id, name, arguments)
 
 
+async def run_at_once(tools: ToolExecutor, calls: list[ToolCall]) -> list[ToolOutput]:
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(tools.run(each)) for each in calls]
+    return [each.result() for each in running]
+
+
 def begin_event() -> tuple[asyncio.Event, Callable[[], object]]:
     """An event to await on the loop, and what a thread calls to set it."""
     begun = asyncio.Event()
@@ -254,7 +260,7 @@ async def test_a_sync_tool_does_not_hold_up_the_loop():
         return "released"
 
     async with asyncio.timeout(WAIT):
-        outputs = await executor(wait, release).run_round([call("wait"), call("release")])
+        outputs = await run_at_once(executor(wait, release), [call("wait"), call("release")])
 
     assert [output.output for output in outputs] == ["went on", "released"]
 
@@ -271,7 +277,7 @@ async def test_calls_of_a_round_run_at_once_in_threads_and_on_the_loop():
             await on_loop.wait()
         return "joined"
 
-    outputs = await executor(meet, join).run_round([call("meet"), call("join")] * 3)
+    outputs = await run_at_once(executor(meet, join), [call("meet"), call("join")] * 3)
 
     assert [output.output for output in outputs] == ["met", "joined"] * 3
 
@@ -288,8 +294,9 @@ async def test_outputs_come_in_the_order_of_the_calls_whichever_ends_first():
         return "2"
 
     async with asyncio.timeout(WAIT):
-        outputs = await executor(first, second).run_round(
-            [call("first", call_id="a"), call("second", call_id="b"), call("none", call_id="c")]
+        outputs = await run_at_once(
+            executor(first, second),
+            [call("first", call_id="a"), call("second", call_id="b"), call("none", call_id="c")],
         )
 
     assert [output.call_id for output in outputs] == ["a", "b", "c"]
@@ -305,7 +312,7 @@ async def test_no_more_sync_tools_run_at_once_than_there_are_threads():
         return release.wait(WAIT)
 
     async with asyncio.timeout(WAIT), asyncio.TaskGroup() as group:
-        running = group.create_task(executor(hold, threads=2).run_round([call("hold")] * 5))
+        running = group.create_task(run_at_once(executor(hold, threads=2), [call("hold")] * 5))
         await begun.wait()
         # The calls of a round are started in one go, so those that may run have their thread by now.
         threads = [thread for thread in threading.enumerate() if thread.name == "tool hold"]
@@ -418,7 +425,7 @@ async def test_cancelling_a_round_cancels_its_async_tools_and_propagates():
             raise
 
     async with asyncio.timeout(WAIT), asyncio.TaskGroup() as group:
-        running = group.create_task(executor(stay).run_round([call("stay"), call("none")]))
+        running = group.create_task(run_at_once(executor(stay), [call("stay"), call("none")]))
         await begun.wait()
         running.cancel()
 

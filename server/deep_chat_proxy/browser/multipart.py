@@ -3,7 +3,7 @@
 import re
 
 from msgspec import Struct
-from multipart import (  # type: ignore[import-untyped]  # the package carries no py.typed
+from multipart import (
     MultipartError,
     MultipartSegment,
     ParserLimitReached,

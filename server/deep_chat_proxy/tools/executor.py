@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import logging
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -71,12 +70,6 @@ class ToolExecutor:
             return ToolOutput(call.call_id, await self._result(call))
         except _Refusal as refusal:
             return ToolOutput(call.call_id, error_text(str(refusal)), ok=False)
-
-    async def run_round(self, calls: Sequence[ToolCall]) -> list[ToolOutput]:
-        """The outputs of calls that belong together, in the order of the calls, which run at once."""
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self.run(call), name=f"tool call {call.call_id}") for call in calls]
-        return [task.result() for task in running]
 
     async def close(self, *, wait: float = 5.0) -> None:
         """Refuse sync tools from now on, and give those that still run up to `wait` seconds to end."""

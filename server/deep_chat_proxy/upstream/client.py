@@ -198,18 +198,18 @@ class ApiClient:
                 return False
             if (wait := fault.retry_after) is not None and wait > self._endpoint.max_retry_wait:
                 return False
-            taken = not (isinstance(fault, UnsentError) or _refused(fault))
-            if taken and not call.repeatable and call.method not in {"GET", "DELETE"}:
+            if not surely_not_taken(fault) and not call.repeatable and call.method not in {"GET", "DELETE"}:
                 return False
             return True if wait is None else wait
 
         return rule
 
 
-def _refused(fault: ChatError) -> bool:
-    if not isinstance(fault, UpstreamError):
-        return False
-    return fault.status == 429 or (fault.status == 503 and fault.code in _SURELY_NOT_TAKEN)
+def surely_not_taken(fault: ChatError) -> bool:
+    """Whether the back end has done nothing of a call that failed with `fault`."""
+    if isinstance(fault, UpstreamError):
+        return fault.status < 500 or (fault.status == 503 and fault.code in _SURELY_NOT_TAKEN)
+    return isinstance(fault, UnsentError)
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

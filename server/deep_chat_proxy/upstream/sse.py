@@ -47,8 +47,9 @@ class EventDecoder:
         blocks = bytes(self._buffer[:end]).split(b"\n\n") if end >= 0 else []
         if end >= 0:
             del self._buffer[: end + 2]
-        for block in (*blocks, self._buffer):
+        for block in blocks:
             self._check(block)
+        self._check(self._buffer)
         return [event for block in blocks if (event := _event(block)) is not None]
 
     def finish(self) -> list[ServerEvent]:

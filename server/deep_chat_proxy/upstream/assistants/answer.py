@@ -30,6 +30,10 @@ class Answer:
         self._last = ""
         self._after_file = False
 
+    def notice(self, text: str, out: list[UpstreamEvent]) -> None:
+        """Words of our own before the answer; they stay where the answer is said anew."""
+        self._say("", text, out)
+
     def delta(self, delta: MessageDelta, out: list[UpstreamEvent]) -> None:
         """More of a message. A part's `index` is not trusted: a known server counts it up for each token."""
         content = delta.delta.content
@@ -46,9 +50,11 @@ class Answer:
         parts = message.content or []
         full = "\n\n".join(text for part in parts if (text := _text(part)))
         said = self._texts.get(message_id)
-        if said is None:
-            if full:
-                self._say(message_id, full, out, whole=whole)
+        if not full:
+            # Nothing was said, or the server does not repeat what was.
+            pass
+        elif said is None:
+            self._say(message_id, full, out, whole=whole)
         elif full.startswith(said) and message_id == self._last:
             if rest := full[len(said) :]:
                 out.append(TextDelta(rest, whole))
@@ -80,7 +86,7 @@ class Answer:
         annotations: Iterable[Annotation] = (part.text.annotations if part.text is not None else None) or ()
         for annotation in annotations:
             if annotation.file_path is not None and annotation.file_path.file_id is not None:
-                name = PurePosixPath(annotation.text).name or "file"
+                name = PurePosixPath(annotation.text or "").name or "file"
                 self._name_file(str(annotation.file_path.file_id), name, out)
 
     def _name_file(self, file_id: str, name: str | None, out: list[UpstreamEvent]) -> None:

@@ -6,11 +6,13 @@ from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.turn.events import ToolOutput
 from deep_chat_proxy.upstream.assistants.wire import Assistant, Message, MessageList, Run, RunList
 from deep_chat_proxy.upstream.client import ApiClient, Call, path
+from deep_chat_proxy.upstream.failures import UpstreamError
 
 # Sent with every call; servers other than OpenAI's pass it over.
 BETA = {"OpenAI-Beta": "assistants=v2"}
 _PAGE = "100"
 _MAX_PAGES = 10
+_MAX_DIGITS = 10
 
 
 class AssistantsApi:
@@ -72,22 +74,32 @@ class AssistantsApi:
             call = Call("GET", path("threads", thread_id, "messages"), query=query, headers=BETA)
             page = (await self.client.ask(call)).into(MessageList)
             # Servers that do not know `run_id` list the whole thread.
-            found += [message for message in page.data if message.run_id in {None, run_id}]
+            found += [
+                message for message in page.data if message.run_id is None or str(message.run_id) == run_id
+            ]
             if not page.has_more or page.last_id is None:
                 break
             query["after"] = str(page.last_id)
         return found
 
     async def assistant_tools(self, assistant_id: str) -> list[dict[str, object]] | None:
-        """The tools that an assistant has, None where the server does not tell."""
+        """The tools that an assistant has, None where the server does not tell.
+
+        Raises ChatError where it may tell another time.
+        """
         try:
             reply = await self.client.ask(Call("GET", path("assistants", assistant_id), headers=BETA))
+        except UpstreamError as fault:
+            if fault.problem.retry:
+                raise
+            return None
+        try:
+            return reply.into(Assistant).tools
         except ChatError:
             return None
-        return reply.into(Assistant).tools
 
 
 def poll_hint(headers: Mapping[str, str]) -> float | None:
     """`openai-poll-after-ms` in seconds, as OpenAI's own SDK reads it."""
     value = headers.get("openai-poll-after-ms", "")
-    return int(value) / 1000 if value.isdecimal() else None
+    return int(value) / 1000 if value.isdecimal() and len(value) < _MAX_DIGITS else None

@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 import aiohttp
 
-from deep_chat_proxy.errors import CUT_OFF, TIMED_OUT, ChatError
+from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import UpstreamEvent
@@ -19,8 +19,8 @@ from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.mending import cancel_and_wait
 from deep_chat_proxy.upstream.assistants.polling import PollPace, poll
 from deep_chat_proxy.upstream.assistants.translate import Translator
-from deep_chat_proxy.upstream.assistants.wire import Run
-from deep_chat_proxy.upstream.client import Call
+from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED, Run
+from deep_chat_proxy.upstream.client import Call, surely_not_taken
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -49,51 +49,82 @@ class RunFollower:
         """The run, once the back end named it."""
         return self._translator.run_id
 
+    def go_on(self, thread_id: str) -> None:
+        """The run will be one of the thread `thread_id`."""
+        self._translator.thread_id = thread_id
+
+    def notice(self, text: str) -> Sequence[UpstreamEvent]:
+        """Words of our own before the answer."""
+        return self._translator.notice(text)
+
     async def follow(self, call: Call) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         """Send a call that makes or continues the run and follow it to its end, or until it asks for outputs.
 
         The first batch is empty and comes when the back end has taken the call.
         """
         self._translator.paused = False
-        self._opening = self._tasks.start(self._api.client.begin(call), name="open a run")
-        response = await asyncio.shield(self._opening)
-        try:
-            yield []
-            if response.content_type == "text/event-stream":
+        response = await self._open(call)
+        yield []
+        if response is not None:
+            try:
                 async with aclosing(self._read(response)) as batches:
                     async for batch in batches:
                         yield batch
-            else:
-                # What was asked for, or a server that knows no streams.
-                self._translator.note((await self._api.client.read(response)).into(Run))
-        finally:
-            if self.run_id is not None:
-                self._opening = None
-                response.close()
+            finally:
+                if self.run_id is not None:
+                    self._let_go()
         if not self._translator.paused:
             async with aclosing(self._poll()) as batches:
                 async for batch in batches:
                     yield batch
 
-    async def _read(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[UpstreamEvent]]:
-        """The events of one stream; a stream that breaks off ends quietly, the run is asked for then."""
+    async def _open(self, call: Call) -> aiohttp.ClientResponse | None:
+        """The answer to a call; None where it was lost, but the run has gone on."""
         try:
-            async with aclosing(self._api.client.events(response)) as frames:
-                async for events in frames:
-                    batch = self._translator.take(events)
-                    if self._translator.paused:
-                        yield batch[:-1]
-                        await _drain(response)
-                        yield batch[-1:]
-                        return
-                    if batch or self.run_id is not None:
-                        yield batch
+            return await self._begin(call)
         except ChatError as fault:
-            if fault.problem not in {CUT_OFF, TIMED_OUT} or self.run_id is None:
+            if self.run_id is None or self.thread_id is None or surely_not_taken(fault):
+                raise
+            logger.info("turn %s: a call's answer was lost, asking for the run", current_turn.get())
+        run, _ = await self._api.get_run(self.thread_id, self.run_id)
+        return await self._begin(call) if run.status == "requires_action" else None
+
+    async def _begin(self, call: Call) -> aiohttp.ClientResponse:
+        self._opening = self._tasks.start(self._api.client.begin(call), name="open a run")
+        return await asyncio.shield(self._opening)
+
+    async def _read(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        """The events of one answer; one that breaks off ends quietly, the run is asked for then."""
+        try:
+            if response.content_type != "text/event-stream":
+                # What was asked for, or a server that knows no streams.
+                self._translator.note((await self._api.client.read(response)).into(Run))
+                return
+            async with aclosing(self._read_stream(response)) as batches:
+                async for batch in batches:
+                    yield batch
+        except ChatError as fault:
+            if self.run_id is None:
                 raise
             logger.info(
                 "turn %s: the stream was lost, asking for the run: %s", current_turn.get(), fault.cause
             )
+
+    async def _read_stream(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        async with aclosing(self._api.client.events(response)) as frames:
+            async for events in frames:
+                batch: list[UpstreamEvent] = []
+                try:
+                    self._translator.take(events, batch)
+                except ChatError:
+                    yield batch
+                    raise
+                if self._translator.paused:
+                    yield batch[:-1]
+                    await _drain(response)
+                    yield batch[-1:]
+                    return
+                yield batch
 
     async def _poll(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         if self.run_id is None or self.thread_id is None:
@@ -113,21 +144,38 @@ class RunFollower:
                 await cancel_and_wait(self._api, self.thread_id, self.run_id, self._pace)
         finally:
             await self._tasks.close()
+            self._let_go()
 
     async def _learn_run(self, opening: asyncio.Task[aiohttp.ClientResponse]) -> None:
-        """Read a stream that was left early until it has named its run."""
-        response = await opening
+        """Find out which run a call made whose answer was left early, or never came."""
         try:
-            if response.content_type != "text/event-stream":
-                self._translator.note((await self._api.client.read(response)).into(Run))
+            response = await opening
+            if self.thread_id is None:
+                await self._read_names(response)
+        except ChatError as fault:
+            if surely_not_taken(fault):
                 return
-            async with aclosing(self._api.client.events(response)) as frames:
-                async for events in frames:
-                    self._translator.take(events)
-                    if self.run_id is not None:
-                        return
-        finally:
-            response.close()
+        if self.run_id is None and self.thread_id is not None:
+            run = await self._api.newest_run(self.thread_id)
+            if run is not None and run.status not in RUN_ENDED:
+                self._translator.note(run)
+
+    async def _read_names(self, response: aiohttp.ClientResponse) -> None:
+        """Read an answer until it has named its thread."""
+        if response.content_type != "text/event-stream":
+            self._translator.note((await self._api.client.read(response)).into(Run))
+            return
+        async with aclosing(self._api.client.events(response)) as frames:
+            async for events in frames:
+                self._translator.take(events, [])
+                if self.thread_id is not None:
+                    return
+
+    def _let_go(self) -> None:
+        """Close the answer that was opened last; one that was read to its end keeps its connection."""
+        opening, self._opening = self._opening, None
+        if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
+            opening.result().close()
 
 
 async def _drain(response: aiohttp.ClientResponse) -> None:

@@ -55,9 +55,8 @@ async def poll(
                 yield [Status(label)]
         await pauses.wait(hint)
     out: list[UpstreamEvent] = []
-    if run.status in RUN_ENDED:
-        for message in await api.messages_of_run(thread_id, run_id):
-            translator.take_message(message, out, whole=True)
+    for message in await api.messages_of_run(thread_id, run_id):
+        translator.take_message(message, out, whole=True)
     translator.take_run(run, out)
     yield out
 

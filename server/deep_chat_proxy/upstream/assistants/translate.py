@@ -40,6 +40,21 @@ from deep_chat_proxy.upstream.sse import ServerEvent
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
 _HOSTED_TOOLS = {"code_interpreter": "Running code…", "file_search": "Searching the files…"}
+# What a stream's events are called where no `event:` line names them; "message" is the standard's own default.
+_NAMELESS = frozenset({"", "message"})
+_RUN_STATES = (
+    "created",
+    "queued",
+    "in_progress",
+    "requires_action",
+    "completed",
+    "incomplete",
+    "failed",
+    "cancelling",
+    "cancelled",
+    "expired",
+)
+_RUN_EVENTS = frozenset({"thread.run", *(f"thread.run.{state}" for state in _RUN_STATES)})
 _delta = msgspec.json.Decoder(MessageDelta).decode
 
 
@@ -56,16 +71,23 @@ class Translator:
         self._answer = Answer()
         self._hosted: set[str] = set()
 
-    def take(self, events: Sequence[ServerEvent]) -> list[UpstreamEvent]:
-        """What a batch of stream events means. Raises ChatError for data that is not what its name says."""
+    def notice(self, text: str) -> list[UpstreamEvent]:
+        """Words of our own before the answer."""
         out: list[UpstreamEvent] = []
+        self._answer.notice(text, out)
+        return out
+
+    def take(self, events: Sequence[ServerEvent], out: list[UpstreamEvent]) -> None:
+        """What a batch of stream events means. Raises ChatError for data that is not what its name says;
+        `out` holds what came before it.
+        """
         for event in events:
             if self.paused:
                 break
-            if event.data != b"[DONE]":
-                name, data = (event.name, event.data) if event.name else _unwrapped(event.data)
+            if event.data not in {b"", b"[DONE]"}:
+                named = event.name not in _NAMELESS
+                name, data = (event.name, event.data) if named else _unwrapped(event.data)
                 self._take(name, data, out)
-        return out
 
     def _take(self, name: str, data: bytes | msgspec.Raw, out: list[UpstreamEvent]) -> None:
         if name == "thread.message.delta":
@@ -78,7 +100,7 @@ class Translator:
             self.take_message(decoded(data, Message), out)
         elif name.startswith("thread.run.step."):
             self._take_step(decoded(data, Step), out)
-        elif name.startswith("thread.run."):
+        elif name in _RUN_EVENTS:
             self.take_run(decoded(data, Run), out)
 
     def take_message(self, message: Message, out: list[UpstreamEvent], *, whole: bool = False) -> None:
@@ -101,7 +123,7 @@ class Translator:
             out.append(ToolCallsRequested(_calls(run)))
         elif self.ended:
             if run.usage is not None:
-                out.append(Usage(run.usage.prompt_tokens, run.usage.completion_tokens))
+                out.append(Usage(run.usage.prompt_tokens or 0, run.usage.completion_tokens or 0))
             self._end(run, out)
 
     def _end(self, run: Run, out: list[UpstreamEvent]) -> None:
@@ -118,7 +140,8 @@ class Translator:
             case "expired":
                 return Failed(TIMED_OUT)
             case "incomplete":
-                return Completed(self._answer.cut or Cut.LENGTH)
+                filtered = run.incomplete_details and run.incomplete_details.reason == Cut.CONTENT_FILTER
+                return Completed(Cut.CONTENT_FILTER if filtered else self._answer.cut or Cut.LENGTH)
             case _:
                 return Completed(self._answer.cut)
 
@@ -139,7 +162,7 @@ class Translator:
 def _calls(run: Run) -> tuple[ToolCall, ...]:
     action = run.required_action and run.required_action.submit_tool_outputs
     return tuple(
-        ToolCall(str(call.id), call.function.name, call.function.arguments)
+        ToolCall(str(call.id), call.function.name, call.function.arguments or "")
         for call in (action.tool_calls if action else ())
     )
 
@@ -158,7 +181,7 @@ def _unwrapped(data: bytes) -> tuple[str, bytes | msgspec.Raw]:
 # first and last events, and only the last holds text, so that both may be taken as the last.
 _NAMES = {
     "thread": "thread.created",
-    "thread.run": "thread.run.",
+    "thread.run": "thread.run",
     "thread.run.step": "thread.run.step.",
     "thread.run.step.delta": "thread.run.step.",
     "thread.message": "thread.message.completed",

@@ -7,14 +7,7 @@ from contextlib import aclosing
 
 from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.turn.context import current_turn
-from deep_chat_proxy.turn.events import (
-    Accepted,
-    PartStarted,
-    TextDelta,
-    ThreadOpened,
-    ToolOutput,
-    UpstreamEvent,
-)
+from deep_chat_proxy.turn.events import Accepted, ThreadOpened, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.following import RunFollower
@@ -61,25 +54,27 @@ class AssistantsTurn:
         await self._files.send(self._message.attachments, self._sent)
         body = message_body(self._message, self._sent, self._options.file_tool)
         lost = self._thread_id is not None and not await self._add_to_thread(self._thread_id, body)
-        known = self._thread_id is not None and not lost
+        if lost:
+            self._thread_id = None
+        known = self._thread_id is not None
         accepted = False
-        async with aclosing(self._follower.follow(self._first_call(run_body, body, known=known))) as batches:
+        async with aclosing(self._follower.follow(self._first_call(run_body, body))) as batches:
             async for batch in batches:
                 self._posted = True
                 if not accepted:
                     accepted = True
-                    yield [Accepted(), *_notice(lost=lost)]
+                    yield [Accepted(), *(self._follower.notice(THREAD_LOST) if lost else ())]
                 if not known and (thread_id := self._follower.thread_id) is not None:
                     known = True
-                    self._thread_id = thread_id
                     yield [ThreadOpened(thread_id)]
                 yield batch
 
-    def _first_call(self, run: dict[str, object], message: dict[str, object], *, known: bool) -> Call:
+    def _first_call(self, run: dict[str, object], message: dict[str, object]) -> Call:
         stream = self._options.stream
-        if known and self._thread_id is not None:
-            return self._api.run(self._thread_id, run, stream=stream)
-        return self._api.thread_and_run(run, message, stream=stream)
+        if self._thread_id is None:
+            return self._api.thread_and_run(run, message, stream=stream)
+        self._follower.go_on(self._thread_id)
+        return self._api.run(self._thread_id, run, stream=stream)
 
     async def _add_to_thread(self, thread_id: str, body: dict[str, object]) -> bool:
         """Post the message; False where the back end no longer has the thread."""
@@ -115,21 +110,21 @@ class AssistantsTurn:
     async def close(self) -> None:
         """As in `UpstreamTurn`."""
         try:
-            async with asyncio.timeout(self._options.close_within):
-                await self._follower.end()
-                if not self._posted:
-                    await self._files.take_back(self._sent)
-        except TimeoutError:
-            logger.warning("turn %s: the run could not be ended in time", current_turn.get())
-        except ChatError as fault:
-            logger.warning("turn %s: the run could not be ended: %s", current_turn.get(), fault.cause)
+            await self._in_time(self._follower.end(), "the run could not be ended")
+            if not self._posted:
+                await self._in_time(self._files.take_back(self._sent), "unused uploads stay at the back end")
         finally:
             await asyncio.to_thread(self._discard)
+
+    async def _in_time(self, work: Awaitable[None], otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(self._options.close_within):
+                await work
+        except TimeoutError:
+            logger.warning("turn %s: %s in time", current_turn.get(), otherwise)
+        except ChatError as fault:
+            logger.warning("turn %s: %s: %s", current_turn.get(), otherwise, fault.cause)
 
     def _discard(self) -> None:
         for attachment in self._message.attachments:
             attachment.path.unlink(missing_ok=True)
-
-
-def _notice(*, lost: bool) -> Sequence[UpstreamEvent]:
-    return (PartStarted(), TextDelta(THREAD_LOST)) if lost else ()

@@ -12,7 +12,7 @@ Id = str | int
 
 class Function(Struct):
     name: str = ""
-    arguments: str = ""
+    arguments: str | None = None
 
 
 class FunctionCall(Struct):
@@ -38,8 +38,8 @@ class Incomplete(Struct):
 
 
 class RunUsage(Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class Run(Struct):
@@ -72,7 +72,7 @@ class FilePath(Struct):
 class Annotation(Struct):
     """A `file_citation` or a `file_path`; `text` is the marker or link in the answer's text."""
 
-    text: str = ""
+    text: str | None = None
     file_path: FilePath | None = None
 
 
@@ -148,7 +148,3 @@ class Frame(Struct):
     data: msgspec.Raw | None = None
     object: str | None = None
     error: msgspec.Raw | None = None
-
-
-class Uploaded(Struct):
-    id: Id
