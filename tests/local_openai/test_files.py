@@ -241,3 +241,11 @@ def test_any_bytes_can_be_looked_at(start: bytes, kept: int, rest: bytes) -> Non
     assert sniff.picture(data) is None or sniff.picture(data).format in {"PNG", "GIF", "JPEG", "WebP"}  # type: ignore[union-attr]
     assert isinstance(sniff.text(data), str | None)
     assert isinstance(sniff.pdf_text(data), str | None)
+
+
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.integers(0, 100))
+def test_text_is_text_wherever_it_is_cut(text: str, cut: int) -> None:
+    shown = sniff.text(text.encode()[:cut])
+
+    assert shown is not None
+    assert text.removeprefix("\ufeff").startswith(shown)

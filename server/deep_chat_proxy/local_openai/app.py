@@ -8,7 +8,7 @@ from deep_chat_proxy.local_openai import files, models
 from deep_chat_proxy.local_openai.assistants.routes import ROUTES as ASSISTANTS_ROUTES
 from deep_chat_proxy.local_openai.headers import add_headers
 from deep_chat_proxy.local_openai.middleware import check_beta, check_key, error_bodies, remember
-from deep_chat_proxy.local_openai.options import LocalOptions
+from deep_chat_proxy.local_openai.options import DEFAULTS, LocalOptions
 from deep_chat_proxy.local_openai.state import STATE, LocalState
 
 ROUTES = (
@@ -23,7 +23,7 @@ ROUTES = (
 )
 
 
-def create_local_openai(options: LocalOptions = LocalOptions()) -> web.Application:  # noqa: B008 - frozen
+def create_local_openai(options: LocalOptions = DEFAULTS) -> web.Application:
     """A server of its own, to be run at any host and port; the base URL of a client ends in `/v1`.
 
     `app[STATE]` shows what it holds. Everything is in memory and gone with the application.

@@ -41,3 +41,6 @@ class LocalOptions(Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             if name not in {"token_delay", "run_ttl"} and getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more")
+
+
+DEFAULTS = LocalOptions()

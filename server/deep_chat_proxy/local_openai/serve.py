@@ -6,7 +6,7 @@ import logging
 from aiohttp import web
 
 from deep_chat_proxy.local_openai.app import create_local_openai
-from deep_chat_proxy.local_openai.options import LocalOptions
+from deep_chat_proxy.local_openai.options import DEFAULTS, LocalOptions
 
 logger = logging.getLogger("deep_chat_proxy.local_openai")
 
@@ -14,7 +14,7 @@ logger = logging.getLogger("deep_chat_proxy.local_openai")
 async def run_local_openai(
     host: str = "127.0.0.1",
     port: int = 8081,
-    options: LocalOptions = LocalOptions(),  # noqa: B008 - frozen
+    options: LocalOptions = DEFAULTS,
     *,
     ready: asyncio.Event | None = None,
 ) -> None:

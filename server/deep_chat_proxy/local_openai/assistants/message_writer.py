@@ -7,7 +7,6 @@ from deep_chat_proxy.local_openai.assistants.objects import (
     ImageFile,
     ImageFilePart,
     Message,
-    Part,
     RefusalPart,
     TextPart,
     TextValue,
@@ -53,11 +52,15 @@ class MessageWriter:
                 path = {"type": "file_path", "file_path": {"file_id": self._stage.publish(file)}}
                 self._add_text(f"sandbox:/mnt/data/{file.name}", path)
             case Show(file):
-                self._add_part(ImageFilePart(ImageFile(self._stage.publish(file))))
+                file_id = self._stage.publish(file)
+                self._message.content.append(ImageFilePart(ImageFile(file_id)))
+                self._emit_delta({"type": "image_file", "image_file": {"file_id": file_id}})
             case Refuse(text):
-                self._add_part(RefusalPart(""))
+                refusal = RefusalPart("")
+                self._message.content.append(refusal)
                 for piece in pieces(text):
-                    self._add_refusal(piece)
+                    refusal.refusal += piece
+                    self._emit_delta({"type": "refusal", "refusal": piece})
                     await self._stage.pause(self._stage.pace)
 
     def finish(self) -> None:
@@ -81,11 +84,11 @@ class MessageWriter:
     def _add_text(self, value: str, annotation: dict[str, Any] | None = None) -> None:
         content = self._message.content
         text: dict[str, Any] = {"value": value}
-        if not content or not isinstance(content[-1], TextPart):
-            content.append(TextPart(TextValue("")))
+        part = content[-1] if content else None
+        if not isinstance(part, TextPart):
+            part = TextPart(TextValue(""))
+            content.append(part)
             text["annotations"] = []
-        part = content[-1]
-        assert isinstance(part, TextPart)  # noqa: S101 - for the type checker
         if annotation is not None:
             start = len(part.text.value)
             annotation |= {"text": value, "start_index": start, "end_index": start + len(value)}
@@ -93,17 +96,6 @@ class MessageWriter:
             part.text.annotations.append(annotation)
         part.text.value += value
         self._emit_delta({"type": "text", "text": text})
-
-    def _add_part(self, part: Part) -> None:
-        self._message.content.append(part)
-        if isinstance(part, ImageFilePart):
-            self._emit_delta({"type": "image_file", "image_file": {"file_id": part.image_file.file_id}})
-
-    def _add_refusal(self, piece: str) -> None:
-        part = self._message.content[-1]
-        assert isinstance(part, RefusalPart)  # noqa: S101 - for the type checker
-        part.refusal += piece
-        self._emit_delta({"type": "refusal", "refusal": piece})
 
     def _emit_delta(self, part: dict[str, Any]) -> None:
         content = {"index": len(self._message.content) - 1, **part}

@@ -56,9 +56,6 @@ def _quote(file: Attachment) -> str | None:
     """The beginning of a file's text, on one line; None where the file holds no text."""
     pdf = sniff.pdf_text(file.data)
     text = sniff.text(file.data[: 8 * QUOTED]) if pdf is None else pdf
-    if text is None and pdf is None:
-        # The cut may have gone through the last character.
-        text = sniff.text(file.data[: 8 * QUOTED][:-3]) if len(file.data) > 8 * QUOTED else None
     return None if text is None else " ".join(text.split())[:QUOTED]
 
 

@@ -1,5 +1,6 @@
 """What kind of file some bytes are, judged by themselves and not by a name."""
 
+import codecs
 import re
 import struct
 import zlib
@@ -74,11 +75,11 @@ def _jpeg(data: bytes) -> Picture | None:
 
 
 def text(data: bytes) -> str | None:
-    """`data` as text, or None where it is none."""
+    """The beginning of a file as text, or None where it is none; it may be cut within the last character."""
     if b"\0" in data:
         return None
     try:
-        return data.decode("utf-8-sig")
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(data)
     except UnicodeDecodeError:
         return None
 

@@ -11,7 +11,7 @@ from deep_chat_proxy.local_openai.brain.entry import Entry
 
 CALL = re.compile(r"\bcall\s+([\w.-]{1,64})(?:\s+with\s+|[\s.!?]*$|(?=\s*(?:,|and\b|then\b)))", re.IGNORECASE)
 THEN = re.compile(r"\bthen\b", re.IGNORECASE)
-JOINT = re.compile(r"\b(?:and|then)$", re.IGNORECASE)
+BETWEEN = " ,.;\t\r\n"
 MOST_CALLS = 128
 LONGEST_QUOTE = 2_000
 
@@ -96,9 +96,10 @@ def _arguments(text: str, found: re.Match[str]) -> tuple[str, int]:
 
 def _without_joint(text: str) -> str:
     """`text` without the words and signs that lead over to what follows."""
-    shorter = text.rstrip(" ,.;\t\r\n")
-    while found := JOINT.search(shorter):
-        shorter = shorter[: found.start()].rstrip(" ,.;\t\r\n")
+    shorter = text.rstrip(BETWEEN)
+    for joint in ("then", "and"):
+        if shorter[-len(joint) - 1 :].casefold() in {joint, f" {joint}", f",{joint}"}:
+            shorter = shorter[: -len(joint)].rstrip(BETWEEN)
     return shorter
 
 
