@@ -23,7 +23,7 @@ const stop = async () => {
 };
 
 const handleAnswer = (answer) => {
-  if (answer?.status?.state) status.showActivity(answer.status);
+  if (answer?.status?.state ?? answer?.status?.text) status.showActivity(answer.status);
   else if (mode !== "stream") status.clear();
 };
 

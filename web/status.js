@@ -11,8 +11,12 @@ const show = (text, kind) => {
   line.dataset.kind = kind;
 };
 
-/** Handles one `status` of the server's events: `{state: "started" | "ended", tool, text}`. */
+/**
+ * Handles one `status` of the server's events: `{state: "started" | "ended", tool, text}` for a tool, `{text}`
+ * for anything else.
+ */
 export const showActivity = ({ state, tool, text }) => {
+  if (!state) return show(text, "busy");
   if (state === "started") running.push({ tool, text });
   else {
     const ended = running.findIndex((run) => run.tool === tool);
