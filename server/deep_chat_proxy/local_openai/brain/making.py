@@ -28,7 +28,7 @@ def _csv(_found: re.Match[str], conversation: Conversation) -> Iterator[Action]:
     table = "".join(f"{city},{degrees}\r\n" for city, degrees in (("city", "celsius"), *ROWS))
     made = MadeFile("cities.csv", table.encode())
     yield RunCode(CSV_CODE, f"{len(ROWS)} rows\n")
-    yield Say("Here is your file: [Download cities.csv](")
+    yield Say("Here is your file: [cities.csv](")
     yield Offer(made)
     yield Say(f"). It has {len(ROWS)} rows.")
 

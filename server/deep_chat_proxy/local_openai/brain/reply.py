@@ -75,11 +75,19 @@ def _first_of(rows: tuple[Entry, ...], text: str, conversation: Conversation) ->
 
 def _help(_found: re.Match[str], conversation: Conversation) -> Iterator[Action]:
     yield Say("I am the **local assistant**: no key, no network. Try one of these:\n\n")
-    rows = [(entry.example, entry.effect) for entry in (*COMMANDS, *TALK) if entry.example]
-    for example, effect in (*rows, *MODIFIERS_HELP):
-        yield Say(f"- `{example}`: {effect}\n")
+    pleasant = [entry for entry in (*TALK, *COMMANDS) if entry not in mishaps.ENTRIES]
+    yield from _examples([(entry.example, entry.effect) for entry in pleasant])
+    yield from _examples(MODIFIERS_HELP)
+    yield Say("\nAnd to see what goes wrong at a back end:\n\n")
+    yield from _examples([(entry.example, entry.effect) for entry in mishaps.ENTRIES])
     offered = ", ".join(f"`{function.name}`" for function in conversation.functions) or "none"
     yield Say(f"\nFunctions I was given: {offered}.")
+
+
+def _examples(rows: Iterable[tuple[str, str]]) -> Iterator[Action]:
+    for example, effect in rows:
+        if example:
+            yield Say(f"- `{example}`: {effect}\n")
 
 
 COMMANDS = (
