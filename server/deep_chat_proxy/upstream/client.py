@@ -1,7 +1,7 @@
 """The HTTP client of the back end: where it is, how it is asked, and what is asked again.
 
 A call is repeated only where that cannot do a thing twice: reads and cancels always, other posts only where
-the back end surely did not take them (no connection, 429, or a 503 that says it is overloaded).
+the back end surely did not take them (no connection, a refusal like 429, or a 503 that says it is overloaded).
 `Retry-After` is obeyed up to `max_retry_wait`; a longer wait is the visitor's to decide.
 """
 
@@ -143,6 +143,8 @@ class ApiClient:
                 try:
                     events = decoder.feed(chunk)
                 except EventTooLongError as fault:
+                    if fault.before:
+                        yield fault.before
                     raise ChatError(FAILED, str(fault)) from fault
                 if events:
                     yield events

@@ -18,7 +18,11 @@ class ServerEvent(Struct, frozen=True):
 
 
 class EventTooLongError(ValueError):
-    """The peer sent an event longer than the decoder may hold."""
+    """The peer sent an event longer than the decoder may hold; `before` came whole with it."""
+
+    def __init__(self, limit: int, before: list[ServerEvent]) -> None:
+        super().__init__(f"an event is longer than {limit} bytes")
+        self.before = before
 
 
 class EventDecoder:
@@ -47,10 +51,13 @@ class EventDecoder:
         blocks = bytes(self._buffer[:end]).split(b"\n\n") if end >= 0 else []
         if end >= 0:
             del self._buffer[: end + 2]
+        events: list[ServerEvent] = []
         for block in blocks:
-            self._check(block)
-        self._check(self._buffer)
-        return [event for block in blocks if (event := _event(block)) is not None]
+            self._check(block, events)
+            if (event := _event(block)) is not None:
+                events.append(event)
+        self._check(self._buffer, events)
+        return events
 
     def finish(self) -> list[ServerEvent]:
         """What a peer left without its last blank line when it closed the stream."""
@@ -59,10 +66,10 @@ class EventDecoder:
         event = _event(block)
         return [] if event is None else [event]
 
-    def _check(self, block: bytes | bytearray) -> None:
+    def _check(self, block: bytes | bytearray, before: list[ServerEvent]) -> None:
         # An LF at either end belongs to the blank lines around an event, wherever the network cut them.
         if len(block) - block.startswith(b"\n") - block.endswith(b"\n") > self._max_event:
-            raise EventTooLongError(f"an event is longer than {self._max_event} bytes")
+            raise EventTooLongError(self._max_event, before)
 
     def _with_lf_only(self, chunk: bytes) -> bytes:
         # A CR at the end of one chunk ends its line at once; an LF that opens the next belongs to it.

@@ -32,11 +32,15 @@ class Pauses:
         self._pace = pace
         self._next = pace.first
 
-    async def wait(self, hint: float | None = None) -> None:
-        """Wait for the next look; `hint` is the server's wish in seconds, obeyed up to ten of them."""
+    async def wait(self, hint: float | None) -> None:
+        """Wait for the next look; `hint` is the server's wish in seconds, if it has one."""
+        await asyncio.sleep(self.length(hint))
+
+    def length(self, hint: float | None) -> float:
+        """How long the next pause is, in seconds; a hint is obeyed up to ten of them."""
         pause = self._next if hint is None else min(max(hint, self._pace.first), 10.0)
         self._next = min(self._next * self._pace.growth, self._pace.longest)
-        await asyncio.sleep(pause)
+        return pause
 
 
 async def poll(

@@ -7,8 +7,6 @@ A stream's `event:` name says what its data is; servers that leave the line out 
 import logging
 from collections.abc import Sequence
 
-import msgspec
-
 from deep_chat_proxy.errors import TIMED_OUT
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import (
@@ -55,7 +53,6 @@ _RUN_STATES = (
     "expired",
 )
 _RUN_EVENTS = frozenset({"thread.run", *(f"thread.run.{state}" for state in _RUN_STATES)})
-_delta = msgspec.json.Decoder(MessageDelta).decode
 
 
 class Translator:
@@ -89,11 +86,11 @@ class Translator:
                 name, data = (event.name, event.data) if named else _unwrapped(event.data)
                 self._take(name, data, out)
 
-    def _take(self, name: str, data: bytes | msgspec.Raw, out: list[UpstreamEvent]) -> None:
+    def _take(self, name: str, data: bytes, out: list[UpstreamEvent]) -> None:
         if name == "thread.message.delta":
-            self._answer.delta(_delta(data), out)
+            self._answer.delta(decoded(data, MessageDelta), out)
         elif name == "error":
-            self._fail(read_error(bytes(data)), out)
+            self._fail(read_error(data), out)
         elif name == "thread.created":
             self.thread_id = str(decoded(data, Thread).id)
         elif name in {"thread.message.completed", "thread.message.incomplete"}:
@@ -167,13 +164,13 @@ def _calls(run: Run) -> tuple[ToolCall, ...]:
     )
 
 
-def _unwrapped(data: bytes) -> tuple[str, bytes | msgspec.Raw]:
+def _unwrapped(data: bytes) -> tuple[str, bytes]:
     """The name and data of a frame that has no `event:` line."""
     frame = decoded(data, Frame)
     if frame.error is not None:
         return "error", data
-    if frame.event is not None and frame.data is not None:
-        return frame.event, frame.data
+    if frame.event is not None and (wrapped := bytes(frame.data)):
+        return frame.event, wrapped
     return _NAMES.get(frame.object or "", ""), data
 
 

@@ -16,7 +16,8 @@ from deep_chat_proxy.upstream.assistants.message import message_body
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.client import Call
 from deep_chat_proxy.upstream.failures import UpstreamError
-from deep_chat_proxy.upstream.files import Files, SentFile
+from deep_chat_proxy.upstream.files import Files
+from deep_chat_proxy.upstream.uploads import Uploads
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -39,20 +40,19 @@ class AssistantsTurn:
         run_body: Callable[[], Awaitable[dict[str, object]]],
     ) -> None:
         self._api = api
-        self._files = files
         self._options = options
         self._thread_id = thread_id
         self._message = message
         self._run_body = run_body
-        self._sent: list[SentFile] = []
+        self._uploads = Uploads(files)
         self._posted = False
         self._follower = RunFollower(api, options.pace)
 
     async def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         """As in `UpstreamTurn`."""
         run_body = await self._run_body()
-        await self._files.send(self._message.attachments, self._sent)
-        body = message_body(self._message, self._sent, self._options.file_tool)
+        sent = await self._uploads.send(self._message.attachments)
+        body = message_body(self._message, sent, self._options.file_tool)
         lost = self._thread_id is not None and not await self._add_to_thread(self._thread_id, body)
         if lost:
             self._thread_id = None
@@ -112,7 +112,7 @@ class AssistantsTurn:
         try:
             await self._in_time(self._follower.end(), "the run could not be ended")
             if not self._posted:
-                await self._in_time(self._files.take_back(self._sent), "unused uploads stay at the back end")
+                await self._in_time(self._uploads.take_back(), "unused uploads stay at the back end")
         finally:
             await asyncio.to_thread(self._discard)
 

@@ -4,6 +4,8 @@ Shapes: OpenAI's API document of 2026-08-21. What servers are known to do otherw
 timestamps are not read, ids may be anything, `delta.content` may be one object instead of a list.
 """
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
 
@@ -145,6 +147,6 @@ class Frame(Struct):
     """A stream's data without an `event:` line: wrapped as {event, data}, or the bare object."""
 
     event: str | None = None
-    data: msgspec.Raw | None = None
+    data: msgspec.Raw = msgspec.Raw()
     object: str | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None

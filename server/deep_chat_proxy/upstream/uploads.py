@@ -1,0 +1,62 @@
+"""The attachments of one message on their way to the back end, and back out of it where no message holds them."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.tasks import Tasks
+from deep_chat_proxy.turn.message import Attachment
+from deep_chat_proxy.upstream.files import Files, SentFile
+
+logger = logging.getLogger("deep_chat_proxy.upstream")
+
+_AT_ONCE = 3
+# An upload that was left under way may be stored already, which only its answer tells; how long that is
+# waited for, in seconds.
+_UNDER_WAY = 5.0
+
+
+class Uploads:
+    """Sends files in tasks of their own, so that a turn that is stopped learns of each that was stored."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._tasks = Tasks()
+        self._sending: list[asyncio.Task[None]] = []
+        self._sent: list[SentFile] = []
+        self._left = False
+
+    async def send(self, attachments: Sequence[Attachment]) -> Sequence[SentFile]:
+        """Send all, a few at a time; returns them in their order. Raises ChatError where one is refused."""
+        room = asyncio.Semaphore(_AT_ONCE)
+        self._sending = [
+            self._tasks.start(self._send(attachment, room), name="upload") for attachment in attachments
+        ]
+        try:
+            await asyncio.shield(asyncio.gather(*self._sending))
+        finally:
+            self._left = True
+        order = {attachment.path: index for index, attachment in enumerate(attachments)}
+        return sorted(self._sent, key=lambda file: order[file.attachment.path])
+
+    async def _send(self, attachment: Attachment, room: asyncio.Semaphore) -> None:
+        async with room:
+            if self._left:
+                return
+            try:
+                self._sent.append(await self._files.send(attachment))
+            except ChatError:
+                self._left = True
+                raise
+
+    async def take_back(self) -> None:
+        """Delete what was sent, as no message holds it; a back end that does not answer keeps it."""
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=_UNDER_WAY)
+            await self._tasks.close()
+        for file in self._sent:
+            try:
+                await self._files.delete(file.upstream_id)
+            except ChatError as fault:
+                logger.warning("an unused upload stays at the back end: %s", fault.cause)

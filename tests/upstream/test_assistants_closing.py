@@ -1,0 +1,212 @@
+"""Turns that are stopped: whatever goes on at the back end is ended, and nothing of them is left behind."""
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+import aiohttp
+import pytest
+
+from deep_chat_proxy.errors import REJECTED, TURN_ACTIVE
+from deep_chat_proxy.turn.events import Completed
+from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
+from deep_chat_proxy.upstream.assistants.turn import THREAD_LOST
+from upstream import recording as rec
+from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, client_of
+from upstream.playing import WAIT, dialect_of, play
+from upstream.scenes import ADD, CANCEL, NEW, OUTPUTS, PARIS, RUN, RUNS, START, can_be_asked, streams
+from upstream.stopping import Held, a_turn, stop_after, stop_while
+
+ACTIVE = {"error": {"message": f"Can't add messages to thread {rec.THREAD} while a run {rec.RUN} is active."}}
+NO_THREAD = {"error": {"message": f"No thread found with id '{rec.THREAD}'."}}
+ANSWERED = streams(rec.stream([*rec.text_run()[1:]]))
+
+
+@pytest.mark.parametrize("count", range(1, len(rec.text_run())))
+async def test_a_turn_that_is_stopped_after_any_event_cancels_its_run_and_waits_for_it(
+    backend: ScriptedBackend, dialect: AssistantsDialect, count: int
+) -> None:
+    pieces = [rec.frame(*event) for event in rec.text_run()[:count]]
+    backend.on(NEW, streams(*pieces, end="stall"))
+    can_be_asked(backend, rec.run("in_progress"))
+    backend.on(RUNS, Json(rec.listed(rec.run("in_progress"))))
+    backend.on(RUN, Json(rec.run("cancelling")), Json(rec.run("cancelled")))
+
+    await stop_after(a_turn(dialect), 2)
+
+    assert backend.lines[-3:] == [CANCEL, RUN, RUN]
+
+
+async def test_a_turn_that_ended_has_nothing_to_cancel(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(NEW, streams(rec.stream(rec.text_run())))
+
+    await play(dialect)
+
+    assert backend.lines == [NEW]
+
+
+@pytest.mark.parametrize("thread_id", [None, rec.THREAD])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_a_turn_that_is_stopped_while_its_run_is_being_made_cancels_it(
+    backend: ScriptedBackend, session: aiohttp.ClientSession, thread_id: str | None, streamed: bool
+) -> None:
+    dialect = dialect_of(client_of(session, backend.base_url), stream=streamed)
+    opened = streams(rec.stream(rec.beginning(), done=False), end="stall")
+    held = Held(opened if streamed else Json(rec.run("queued")))
+    backend.on(NEW, held)
+    backend.on(START, held)
+    backend.on(ADD, Json({"id": "msg_0"}))
+    backend.on(RUNS, Json(rec.listed(rec.run("queued"))))
+    can_be_asked(backend, rec.run("cancelled"))
+
+    await stop_while(a_turn(dialect, thread_id=thread_id), held)
+
+    assert backend.lines[-2:] == [CANCEL, RUN]
+
+
+async def test_a_turn_that_is_stopped_while_its_outputs_are_on_their_way_cancels_its_run(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(NEW, streams(rec.stream([*rec.beginning(), *rec.asks(PARIS)])))
+    held = Held(streams(rec.stream([rec.run_event("queued")], done=False), end="stall"))
+    backend.on(OUTPUTS, held)
+    can_be_asked(backend, rec.run("cancelled"))
+    turn = a_turn(dialect)
+
+    async with asyncio.timeout(WAIT), asyncio.TaskGroup() as group:
+        async with aclosing(turn.start()) as stream:
+            async for _ in stream:
+                pass
+        submitting = group.create_task(anext(turn.submit([])))
+        await held.asked.wait()
+        submitting.cancel()
+        await asyncio.wait([submitting])
+        held.go.set()
+        await turn.close()
+
+    assert CANCEL in backend.lines
+
+
+async def test_a_run_that_was_never_made_is_not_looked_for(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(ADD, Json({"id": "msg_0"}))
+    backend.on(START, Json({}, 400))
+
+    assert (await play(dialect, thread_id=rec.THREAD)).problem == REJECTED
+    assert backend.lines == [ADD, START]
+
+
+@pytest.mark.parametrize("left", ["in_progress", None])
+async def test_a_run_that_may_have_been_made_is_looked_for_and_cancelled(
+    backend: ScriptedBackend, dialect: AssistantsDialect, left: str | None
+) -> None:
+    backend.on(ADD, Json({"id": "msg_0"}))
+    backend.on(START, Gone())
+    backend.on(RUNS, Json(rec.listed(*([rec.run(left)] if left else []))))
+    can_be_asked(backend, rec.run("cancelled"))
+
+    played = await play(dialect, thread_id=rec.THREAD)
+
+    assert played.error is not None
+    assert backend.lines[3:] == ([CANCEL, RUN] if left else [])
+
+
+@pytest.mark.parametrize("status", [400, 404, 405])
+async def test_a_run_that_cannot_be_cancelled_is_waited_for(
+    backend: ScriptedBackend, dialect: AssistantsDialect, status: int
+) -> None:
+    backend.on(NEW, streams(rec.stream(rec.beginning(), done=False), end="stall"))
+    backend.on(CANCEL, Json({"error": {"message": "Cannot cancel run with status 'completed'."}}, status))
+    backend.on(RUN, Json(rec.run("in_progress")), Json(rec.run("completed")))
+
+    await stop_after(a_turn(dialect), 2)
+
+    assert backend.lines[-3:] == [CANCEL, RUN, RUN]
+
+
+@pytest.mark.usefixtures("sleeps")
+@pytest.mark.parametrize("cancel", [Body((), end="stall"), Json({}, 500), Gone()])
+async def test_a_back_end_that_does_not_cancel_does_not_hold_up_the_end(
+    backend: ScriptedBackend,
+    session: aiohttp.ClientSession,
+    caplog: pytest.LogCaptureFixture,
+    cancel: Answer,
+) -> None:
+    caplog.set_level(logging.INFO)
+    dialect = dialect_of(client_of(session, backend.base_url), close_within=0.2)
+    backend.on(NEW, streams(rec.stream(rec.beginning(), done=False), end="stall"))
+    backend.on(CANCEL, cancel)
+
+    await stop_after(a_turn(dialect), 2)
+
+    assert "the run could not be ended" in caplog.text
+    assert rec.RUN not in caplog.text
+    assert rec.THREAD not in caplog.text
+
+
+async def test_a_thread_with_a_run_left_behind_is_mended_before_the_message_is_posted(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(ADD, Json(ACTIVE, 400), Json({"id": "msg_0"}))
+    backend.on(RUNS, Json(rec.listed(rec.run("requires_action"))))
+    can_be_asked(backend, rec.run("cancelled"))
+    backend.on(START, ANSWERED)
+
+    played = await play(dialect, thread_id=rec.THREAD)
+
+    assert (played.text, played.end) == (rec.TEXT, Completed())
+    assert [line for line in backend.lines if "GET" not in line] == [ADD, CANCEL, ADD, START]
+
+
+async def test_a_thread_whose_run_ends_meanwhile_takes_the_message(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(ADD, Json(ACTIVE, 400), Json({"id": "msg_0"}))
+    backend.on(RUNS, Json(rec.listed(rec.run("completed"))))
+    backend.on(START, ANSWERED)
+
+    assert (await play(dialect, thread_id=rec.THREAD)).text == rec.TEXT
+    assert CANCEL not in backend.lines
+
+
+async def test_a_thread_whose_run_will_not_end_refuses_the_message(
+    backend: ScriptedBackend, session: aiohttp.ClientSession
+) -> None:
+    dialect = dialect_of(client_of(session, backend.base_url), close_within=0.05)
+    backend.on(ADD, Json(ACTIVE, 400))
+    backend.on(RUNS, Json(rec.listed(rec.run("in_progress"))))
+    can_be_asked(backend, rec.run("cancelling"))
+
+    assert (await play(dialect, thread_id=rec.THREAD)).problem == TURN_ACTIVE
+
+
+async def test_a_thread_that_the_back_end_lost_is_replaced_and_the_visitor_told(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(ADD, Json(NO_THREAD, 404))
+    backend.on(NEW, streams(rec.stream(rec.text_run())))
+
+    played = await play(dialect, thread_id=rec.THREAD)
+
+    assert played.text == f"{THREAD_LOST}\n\n{rec.TEXT}"
+    assert played.keeper.threads == [rec.THREAD]
+    assert backend.lines == [ADD, NEW]
+
+
+async def test_the_visitor_is_told_of_a_lost_thread_also_where_the_answer_is_said_anew(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(ADD, Json(NO_THREAD, 404))
+    wrong = [
+        rec.delta("Wrong"),
+        ("thread.message.completed", rec.message("Right")),
+        rec.run_event("completed"),
+    ]
+    backend.on(NEW, streams(rec.stream([*rec.beginning(), *wrong])))
+
+    played = await play(dialect, thread_id=rec.THREAD)
+
+    assert (played.text, played.said_anew) == (f"{THREAD_LOST}\n\nRight", True)
