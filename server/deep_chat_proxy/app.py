@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,14 @@ def create_app(
     setup_page(app)
 
     async def chat(app: web.Application) -> AsyncIterator[None]:
-        executor = ToolExecutor(registry, timeout=settings.tool_timeout, max_output=settings.tool_output)
-        store = await SqliteStore.open(str(_store_path(settings) or ":memory:"))
-        async with open_backend(settings, registry.definitions()) as dialect:
+        async with AsyncExitStack() as lifetimes:
+            store = await SqliteStore.open(str(_store_path(settings) or ":memory:"))
+            lifetimes.push_async_callback(store.close)
+            executor = ToolExecutor(registry, timeout=settings.tool_timeout, max_output=settings.tool_output)
+            lifetimes.push_async_callback(executor.close)
+            dialect = await lifetimes.enter_async_context(open_backend(settings, registry.definitions()))
             turns = LiveTurns(settings.turn_limits, executor)
+            lifetimes.push_async_callback(turns.close)
             app[CHAT] = Chat(
                 store=store,
                 dialect=dialect,
@@ -69,9 +74,6 @@ def create_app(
                 delivery=StreamDelivery(heartbeat=settings.heartbeat, pace=settings.pace),
             )
             yield
-            await turns.close()
-        await executor.close()
-        await store.close()
 
     app.cleanup_ctx.append(chat)
     app.on_shutdown.append(_end_turns)

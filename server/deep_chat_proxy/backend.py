@@ -37,10 +37,12 @@ async def _base_url(settings: Settings) -> AsyncIterator[str]:
     # Imported only where it is used: a server with a real back end has no need of it.
     from deep_chat_proxy.local_openai import create_local_openai  # noqa: PLC0415
 
-    runner = web.AppRunner(create_local_openai(), access_log=None, handler_cancellation=True)
+    runner = web.AppRunner(
+        create_local_openai(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+    )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:

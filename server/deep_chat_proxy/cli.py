@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default 8080)")
     parser.add_argument(
-        "--env-file", type=Path, default=Path(".env"), help="file of NAME=value lines (default .env)"
+        "--env-file", type=Path, help="file of NAME=value lines (default .env, where there is one)"
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     local = commands.add_parser("local-openai", help="serve the local OpenAI alone")
@@ -55,9 +55,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(options: argparse.Namespace) -> "Settings":
-    from deep_chat_proxy.configuration import load_settings
+    from deep_chat_proxy.configuration import SettingsError, load_settings
 
-    return load_settings(os.environ, {"host": options.host, "port": options.port}, options.env_file)
+    if options.env_file is not None and not options.env_file.is_file():
+        raise SettingsError(f"{options.env_file}: there is no such file")
+    flags = {"host": options.host, "port": options.port}
+    return load_settings(os.environ, flags, options.env_file or Path(".env"))
 
 
 def _serve(options: argparse.Namespace) -> int:

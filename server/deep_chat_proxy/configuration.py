@@ -12,6 +12,8 @@ import msgspec
 from deep_chat_proxy.settings import Settings
 
 _PREFIX = "DEEP_CHAT_"
+_QUOTED = re.compile(r"""(["'])(.*?)\1(?:\s+#.*)?\Z""")
+_COMMENT = re.compile(r"(?:\A|\s+)#.*\Z")
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
 _FIELD = re.compile(r"\$\.([a-z_]+)")
 
@@ -37,6 +39,9 @@ def load_settings(
     for source in (read_env_file(env_file) if env_file is not None else {}, environ):
         for key, text in source.items():
             if key in names:
+                # Compose files and unit files pass on what is not set as empty.
+                if not text:
+                    continue
                 values[names[key]] = _shaped(key, names[key], text)
             elif key.startswith(_PREFIX):
                 raise SettingsError(_unknown(key, list(names)))
@@ -52,16 +57,23 @@ def read_env_file(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     values: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is not written in UTF-8") from None
+    for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if (match := _LINE.match(line)) is None:
             raise SettingsError(f"{path}, line {number}: expected NAME=value")
-        value = match[2]
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-            value = value[1:-1]
-        values[match[1]] = value
+        values[match[1]] = _unquoted(match[2])
     return values
+
+
+def _unquoted(text: str) -> str:
+    """The value without its quotes and the comment after it; a # counts only after a space."""
+    quoted = _QUOTED.match(text)
+    return quoted[2] if quoted is not None else _COMMENT.sub("", text)
 
 
 def _shaped(key: str, name: str, text: str) -> object:

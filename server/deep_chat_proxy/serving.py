@@ -19,9 +19,10 @@ _SHUTDOWN = 5.0
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError where the address is taken."""
     setup_logs(settings.log_level)
+    app = create_app(settings)
     logger.info("back end: %s", settings.upstream)
     web.run_app(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         access_log=None,

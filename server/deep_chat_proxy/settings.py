@@ -4,18 +4,22 @@ A field's name in capitals with `DEEP_CHAT_` before it is its environment variab
 and `OPENAI_BASE_URL`, which are named as the official SDKs name them. `configuration.py` reads them.
 """
 
+import re
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from deep_chat_proxy.turn.limits import TurnLimits
 
-Seconds = Annotated[float, Meta(ge=0)]
-Positive = Annotated[float, Meta(gt=0)]
+# Bounded above too: an endless time would be refused only by what it is given to, in the middle of a turn.
+Seconds = Annotated[float, Meta(ge=0, le=86_400)]
+Positive = Annotated[float, Meta(gt=0, le=86_400)]
 Count = Annotated[int, Meta(ge=1)]
 Bytes = Annotated[int, Meta(ge=1)]
 
 MIB = 1024 * 1024
+
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
 class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -92,7 +96,7 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     secret: str = ""
     """Keys that seal the session cookie, newest first, comma-separated, each of at least 16 characters; made
     and kept beside the store where not set."""
-    session_days: Positive = 30.0
+    session_days: Annotated[float, Meta(ge=0.01, le=400)] = 30.0
     """How long a session lasts after it was last used, in days."""
     secure_cookie: Literal["auto", "always", "never"] = "auto"
     """Whether the cookie is for TLS only; `auto` where the request came over TLS."""
@@ -120,7 +124,13 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
             raise ValueError("DEEP_CHAT_SAME_SITE=none needs DEEP_CHAT_SECURE_COOKIE=always or auto")
         if any(len(key) < 16 for key in self.secrets):
             raise ValueError("DEEP_CHAT_SECRET: each key needs at least 16 characters")
-        if not self.store.startswith("sqlite:"):
+        for origin in self.allowed_origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"DEEP_CHAT_ALLOWED_ORIGINS: {origin} is no origin; write it as browsers do, such as"
+                    " https://example.com, without a path or a slash at its end"
+                )
+        if not re.fullmatch(r"sqlite:.*[^/.]", self.store):
             raise ValueError("DEEP_CHAT_STORE must be sqlite:PATH or sqlite::memory:")
 
     @property

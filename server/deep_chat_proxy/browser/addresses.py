@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from deep_chat_proxy.browser.filenames import safe_name
 from deep_chat_proxy.middleware.origin import is_own
 from deep_chat_proxy.middleware.session import came_over_tls
 from deep_chat_proxy.turn.events import ChatFile
@@ -21,6 +22,7 @@ def file_addresses(request: web.Request) -> Callable[[ChatFile], str]:
     route = request.match_info.apps[-1].router[FILE_ROUTE]
 
     def address(file: ChatFile) -> str:
-        return base + str(route.url_for(file_id=file.file_id, name=file.name))
+        # A name with a slash, or one of dots, would make another path of it.
+        return base + str(route.url_for(file_id=file.file_id, name=safe_name(file.name)))
 
     return address

@@ -7,6 +7,7 @@ from aiohttp import web
 from msgspec import Raw, Struct
 
 from deep_chat_proxy.browser.addresses import file_addresses
+from deep_chat_proxy.browser.body import RequestBody
 from deep_chat_proxy.browser.frames import FrameWriter
 from deep_chat_proxy.browser.keys import CHAT, Chat
 from deep_chat_proxy.browser.ownership import choose_thread, new_thread, own_thread
@@ -14,7 +15,7 @@ from deep_chat_proxy.browser.reply import reply
 from deep_chat_proxy.browser.request import ChatRequest, read_chat_request
 from deep_chat_proxy.browser.thread_choice import thread_in_json
 from deep_chat_proxy.browser.wire import decoded
-from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.errors import ChatError, refused
 from deep_chat_proxy.middleware.session import SESSION
 from deep_chat_proxy.store.keeper import StoreKeeper
 from deep_chat_proxy.store.records import ThreadRecord
@@ -22,6 +23,9 @@ from deep_chat_proxy.turn.events import Failed
 from deep_chat_proxy.turn.live import LiveTurn
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.message import UserMessage
+
+# Bytes of a request that has nothing to say but a thread.
+_MOST_STOP = 4096
 
 
 class StopBody(Struct, frozen=True):
@@ -71,16 +75,16 @@ async def _begun(log: TurnLog, within: float) -> None:
 async def stop_turn(request: web.Request) -> web.Response:
     """POST /api/chat/stop: stops the active turn of the thread that `thread_id` names, or of the current one."""
     chat, session = request.app[CHAT], request[SESSION]
-    wire = decoded(await request.read(), StopBody)
+    body = RequestBody(request, chat.limits.max_pause)
+    body.limit(_MOST_STOP, refused(413, "The request is too large."))
+    wire = decoded(await body.rest(), StopBody)
     named = thread_in_json(wire.thread_id) if wire is not None else None
     thread_id = named or session.thread_id
     if thread_id is None:
         return _json({"stopped": False})
     thread = await own_thread(chat.store, session, thread_id)
     turn = chat.turns.active(thread.thread_id)
-    if turn is not None:
-        turn.stop()
-    return _json({"stopped": turn is not None, "thread_id": thread.thread_id})
+    return _json({"stopped": turn is not None and turn.stop(), "thread_id": thread.thread_id})
 
 
 async def start_thread(request: web.Request) -> web.Response:

@@ -59,16 +59,19 @@ class FrameWriter:
         self._placeholder = False
         self._text = False
 
-    def frames(self, events: Sequence[TurnEvent], last_id: int) -> bytes:
+    def frames(self, events: Sequence[TurnEvent], last_id: int | None) -> bytes:
         """The events as bytes, texts that follow each other joined; b"" where nothing is to be sent.
 
-        `last_id` is the id of the last of them, by which a connection that comes back says where it was.
+        `last_id` is the id of the last of them, by which a connection that comes back says where it was; None
+        where that event is still to come. Only the last frame carries it, or one that broke off in the middle
+        would take the rest for seen.
         """
         out: list[bytes] = []
         texts: list[str] = []
         for event in events:
             if isinstance(event, TextDelta):
-                texts.append(event.text)
+                if event.text:
+                    texts.append(event.text)
                 continue
             if texts:
                 out.append(self._text_frame("".join(texts)))
@@ -78,15 +81,18 @@ class FrameWriter:
             out.append(self._text_frame("".join(texts)))
         if not out:
             return b""
-        start = b"id: %d\ndata: {" % last_id
-        return b"".join([start + body + self._end for body in out])
+        start = b"data: {"
+        written = [start + body + self._end for body in out]
+        if last_id is not None:
+            written[-1] = b"id: %d\n" % last_id + written[-1]
+        return b"".join(written)
 
     def _event(self, event: TurnEvent) -> list[bytes]:
         match event:
             case Accepted():
                 return [] if self._text else [self._hold(PLACEHOLDER)]
             case TextReplaced(text):
-                return [self._overwrite(text)] if text else []
+                return [self._overwrite(text)] if text else self._withdraw()
             case Status(text):
                 return self._status(text, b'{"text":' + _json(text) + b"}")
             case ToolStarted(_, name, label):
@@ -105,7 +111,7 @@ class FrameWriter:
             case Completed():
                 return self._settle(FILES_ONLY)
             case Stopped():
-                return self._settle(_STOPPED)
+                return self._settle(_STOPPED) if self._text or self._placeholder else [self._hold(_STOPPED)]
             case Failed(problem):
                 return [*self._settle(_NO_ANSWER), b'"error":' + _json(problem.sentence)]
             case _:
@@ -135,6 +141,13 @@ class FrameWriter:
         if self._text:
             return [b'"status":' + data]
         return [self._hold(f"*{text}*") + b',"status":' + data]
+
+    def _withdraw(self) -> list[bytes]:
+        """The answer so far was wrong, and nothing takes its place yet."""
+        if not self._text:
+            return []
+        self._text, self._placeholder = False, True
+        return [self._hold(PLACEHOLDER)]
 
     def _settle(self, text: str) -> list[bytes]:
         """The turn ends: nothing may be left standing that says it goes on."""

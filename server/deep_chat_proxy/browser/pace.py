@@ -1,13 +1,34 @@
 """An answer that came whole, in pieces at a reading pace."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+from deep_chat_proxy.turn.events import TextDelta, TurnEvent
 
 STEP = 0.05
 """Seconds between two pieces."""
 
 _LONGEST = 5.0
-_WORD = re.compile(r"\S+\s*|\s+")
+# Chinese and Japanese put no spaces between words.
+_WORD = re.compile(r"\S{1,24}\s*|\s+")
+
+
+def in_steps(events: Sequence[TurnEvent], pace: int) -> Iterator[list[TurnEvent]]:
+    """The events in groups, to be sent `STEP` apart: one, but where text that came whole is split (`pieces`)."""
+    step: list[TurnEvent] = []
+    has_piece = False
+    for event in events:
+        if not (pace and isinstance(event, TextDelta) and event.whole):
+            step.append(event)
+            continue
+        for piece in pieces(event.text, pace):
+            if has_piece:
+                yield step
+                step = []
+            step.append(TextDelta(piece))
+            has_piece = True
+    if step:
+        yield step
 
 
 def pieces(text: str, pace: int) -> Iterator[str]:

@@ -19,9 +19,9 @@ async def reply(log: TurnLog, thread_id: str, address: Callable[[ChatFile], str]
     await log.ended()
     text = log.text
     match log.end:
-        case Failed(problem):
-            raise ChatError(problem)
-        case Stopped() if not text:
+        case Failed(problem, retry_after):
+            raise ChatError(problem, retry_after=retry_after)
+        case Stopped() if not text and not log.files:
             raise ChatError(STOPPED)
         case Completed(cut) if cut is not None:
             text += cut_note(text, cut)

@@ -10,8 +10,7 @@ from aiohttp.web import BaseRequest
 from aiohttp_sse import EventSourceResponse
 
 from deep_chat_proxy.browser.frames import FrameWriter
-from deep_chat_proxy.browser.pace import STEP, pieces
-from deep_chat_proxy.turn.events import TextDelta, TurnEvent
+from deep_chat_proxy.browser.pace import STEP, in_steps
 from deep_chat_proxy.turn.log import Batch, TurnLog
 
 logger = logging.getLogger("deep_chat_proxy.browser")
@@ -30,11 +29,13 @@ class ChatStream(EventSourceResponse):
     ConnectionResetError or TimeoutError.
     """
 
-    def __init__(self, *, heartbeat: float, send_timeout: float = 60.0) -> None:
+    def __init__(self, *, heartbeat: float, send_timeout: float) -> None:
         super().__init__(allow_all_methods=True, ping_interval=heartbeat, send_timeout=send_timeout)
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
-        """Send the headers."""
+        """Send the headers. Raises ConnectionResetError where the browser has gone."""
+        if not self.prepared and request.transport is None:
+            raise ConnectionResetError("the browser has gone")
         if request.version < HttpVersion11:
             # Without chunks only the end of the connection can end the answer.
             self.headers["Connection"] = "close"
@@ -42,9 +43,16 @@ class ChatStream(EventSourceResponse):
         return await super().prepare(request)
 
     async def send_frames(self, frames: bytes) -> None:
-        """Write whole frames, all in one."""
-        async with asyncio.timeout(self._send_timeout):
-            await self.write(frames)
+        """Write whole frames, all in one; b"" writes nothing."""
+        if not frames:
+            return
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await self.write(frames)
+        except TimeoutError:
+            # What is buffered would never leave, so only an abort ends the connection.
+            self._abort_transport()
+            raise
 
     async def _ping(self) -> None:
         while True:
@@ -56,17 +64,20 @@ class ChatStream(EventSourceResponse):
 
 
 class StreamDelivery:
-    """Writes turns to streams. `heartbeat` in seconds, `pace` in characters a second (0: at once)."""
+    """Writes turns to streams. `heartbeat` in seconds, `pace` in characters a second (0: at once);
+    `send_timeout` is how many seconds a browser may read nothing.
+    """
 
-    def __init__(self, *, heartbeat: float, pace: int) -> None:
+    def __init__(self, *, heartbeat: float, pace: int, send_timeout: float = 60.0) -> None:
         self._heartbeat = heartbeat
         self._pace = pace
+        self._send_timeout = send_timeout
 
     async def deliver(
         self, request: web.Request, log: TurnLog, writer: FrameWriter, *, after: int = 0
     ) -> web.StreamResponse:
         """Answer `request` with what came in `log` after the event `after`, until the turn has ended."""
-        stream = ChatStream(heartbeat=self._heartbeat)
+        stream = ChatStream(heartbeat=self._heartbeat, send_timeout=self._send_timeout)
         try:
             await stream.prepare(request)
             async with stream, aclosing(log.follow(after)) as batches:
@@ -79,20 +90,8 @@ class StreamDelivery:
 
     async def _write(self, stream: ChatStream, writer: FrameWriter, batch: Batch) -> None:
         last_id, events = batch
-        waiting: list[TurnEvent] = []
-        for event in events:
-            if self._pace and isinstance(event, TextDelta) and event.whole:
-                await self._flush(stream, writer, waiting, last_id)
-                for piece in pieces(event.text, self._pace):
-                    await self._flush(stream, writer, [TextDelta(piece)], last_id)
-                    await asyncio.sleep(STEP)
-            else:
-                waiting.append(event)
-        await self._flush(stream, writer, waiting, last_id)
-
-    async def _flush(
-        self, stream: ChatStream, writer: FrameWriter, waiting: list[TurnEvent], last_id: int
-    ) -> None:
-        if frames := writer.frames(waiting, last_id):
-            await stream.send_frames(frames)
-        waiting.clear()
+        *steps, last = in_steps(events, self._pace) if events else [[]]
+        for step in steps:
+            await stream.send_frames(writer.frames(step, None))
+            await asyncio.sleep(STEP)
+        await stream.send_frames(writer.frames(last, last_id))

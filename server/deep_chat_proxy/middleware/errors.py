@@ -1,7 +1,7 @@
 """Every error as an answer that Deep Chat can show: a real status and `{"error": one sentence, "thread_id"?}`.
 
 Whether a response has started is asked here and nowhere else: after the start a second response would be
-written into the first, so an error then only ends the connection (streams write their own error event).
+written into the first, so an error then only closes the connection (streams write their own error event).
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from deep_chat_proxy.errors import INTERNAL, ChatError, Problem
+from deep_chat_proxy.middleware.place import place
 from deep_chat_proxy.middleware.session import SESSION
 
 logger = logging.getLogger("deep_chat_proxy.http")
@@ -31,26 +32,43 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Outermost but for the access log, so that no error gets past it."""
     try:
         return await handler(request)
-    except ChatError as fault:
-        logger.info("%s %s: %s %s", request.method, request.path, fault.problem.code, fault.cause)
-        return _answer(request, fault.problem, retry_after=fault.retry_after)
-    except web.HTTPException as fault:
-        if fault.status < 400:
-            raise
-        problem = Problem(
-            "http", fault.status, _SENTENCES.get(fault.status, "The request could not be served.")
-        )
-        allow = {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
-        return _answer(request, problem, headers=allow)
-    except asyncio.CancelledError:
-        raise
     except Exception as fault:
-        # The message of an unexpected exception may hold anything, so only its place is logged.
-        place = "".join(format_tb(fault.__traceback__))
-        logger.error("%s %s: unexpected %s\n%s", request.method, request.path, type(fault).__name__, place)  # noqa: TRY400
-        if request.writer.output_size > 0:
+        if isinstance(fault, web.HTTPException) and fault.status < 400:
             raise
-        return _answer(request, INTERNAL)
+        gone = request.transport is None
+        if gone:
+            logger.info("%s: the visitor has gone", place(request))
+        else:
+            _log(request, fault)
+        if gone or request.writer.output_size > 0:
+            # A handler that ends so has its connection closed; aiohttp would log any other exception with its
+            # message, and write an HTTPException as a second response into the first.
+            raise asyncio.CancelledError from fault
+        return _answer_to(request, fault)
+
+
+def _log(request: web.Request, fault: Exception) -> None:
+    match fault:
+        case ChatError():
+            logger.info("%s: %s %s", place(request), fault.problem.code, fault.cause)
+        case web.HTTPException():
+            pass
+        case _:
+            # The message of an unexpected exception may hold anything, so only its place is logged.
+            where = "".join(format_tb(fault.__traceback__))
+            logger.error("%s: unexpected %s\n%s", place(request), type(fault).__name__, where)
+
+
+def _answer_to(request: web.Request, fault: Exception) -> web.Response:
+    match fault:
+        case ChatError():
+            return _answer(request, fault.problem, retry_after=fault.retry_after)
+        case web.HTTPException():
+            sentence = _SENTENCES.get(fault.status, "The request could not be served.")
+            allow = {"Allow": fault.headers["Allow"]} if "Allow" in fault.headers else {}
+            return _answer(request, Problem("http", fault.status, sentence), headers=allow)
+        case _:
+            return _answer(request, INTERNAL)
 
 
 def _answer(

@@ -50,7 +50,12 @@ def setup_cors(app: web.Application, allowed: Collection[str]) -> None:
 
 def is_own(request: web.Request, origin: str) -> bool:
     """Whether a page of `origin` is ours; a proxy in front may end TLS, so the scheme is not compared."""
-    return urlsplit(origin).netloc == request.host
+    host = request.headers.get("Host")
+    try:
+        # A page without an origin of its own (a file, a sandboxed frame) sends `null`, which has no host.
+        return bool(host) and urlsplit(origin).netloc == host
+    except ValueError:
+        return False
 
 
 def _preflight(request: web.Request) -> web.Response:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken
 from msgspec import Struct
 
 # Browsers refuse cookies over 4 KiB; nothing of ours comes near.
@@ -19,29 +19,39 @@ class SessionData(Struct, frozen=True):
     thread_id: str | None = None
 
 
+class Unsealed(Struct, frozen=True):
+    """What a token held, when it was made (Unix seconds), and whether the newest key made it."""
+
+    data: SessionData
+    made_at: int
+    newest_key: bool
+
+
 class Sealer:
     """Encrypts with the first of `keys` and reads with all of them, so that a key can be replaced without
     losing anyone. `lifetime` is in seconds.
     """
 
     def __init__(self, keys: Sequence[str], lifetime: float) -> None:
-        self._fernet = MultiFernet([_fernet(key) for key in keys])
-        self._lifetime = int(lifetime)
+        self._keys = [_fernet(key) for key in keys]
+        self.lifetime = int(lifetime)
 
     def seal(self, data: SessionData) -> str:
         """`data` as a token."""
-        return self._fernet.encrypt(msgspec.json.encode(data)).decode("ascii")
+        return self._keys[0].encrypt(msgspec.json.encode(data)).decode("ascii")
 
-    def unseal(self, token: str) -> tuple[SessionData, int] | None:
-        """What a token holds and when it was made (Unix seconds); None for one that is not ours, or too old."""
-        if len(token) > _LONGEST:
+    def unseal(self, token: str) -> Unsealed | None:
+        """What is in a token; None for one that is not ours, or too old."""
+        if len(token) > _LONGEST or not token.isascii():
             return None
-        try:
-            raw = token.encode("ascii")
-            opened = self._fernet.decrypt(raw, ttl=self._lifetime)
-            return msgspec.json.decode(opened, type=SessionData), self._fernet.extract_timestamp(raw)
-        except (InvalidToken, UnicodeEncodeError, msgspec.DecodeError):
-            return None
+        for index, key in enumerate(self._keys):
+            try:
+                opened = key.decrypt(token, ttl=self.lifetime)
+                data = msgspec.json.decode(opened, type=SessionData)
+                return Unsealed(data, key.extract_timestamp(token), newest_key=index == 0)
+            except (InvalidToken, msgspec.DecodeError):
+                continue
+        return None
 
 
 def _fernet(key: str) -> Fernet:

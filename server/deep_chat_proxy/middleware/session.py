@@ -18,7 +18,7 @@ from deep_chat_proxy.middleware.sealing import Sealer, SessionData
 
 NAME = "deep_chat_session"
 
-# How old a token may become before its use renews it, in seconds.
+# How old a token may become before its use renews it, in seconds; half its life where that is shorter.
 _RENEW_AFTER = 24 * 3600
 
 
@@ -77,8 +77,8 @@ def _read(sealer: Sealer, token: str) -> Session:
     opened = sealer.unseal(token) if token else None
     if opened is None:
         return Session(SessionData(secrets.token_urlsafe(16)), dirty=False)
-    data, made_at = opened
-    return Session(data, dirty=time.time() - made_at > _RENEW_AFTER)
+    old = time.time() - opened.made_at > min(_RENEW_AFTER, sealer.lifetime / 2)
+    return Session(opened.data, dirty=old or not opened.newest_key)
 
 
 def setup_session(app: web.Application, sealer: Sealer, rules: CookieRules) -> None:

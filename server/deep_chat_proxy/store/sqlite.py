@@ -1,5 +1,7 @@
 """The embedded store: one SQLite file, or memory."""
 
+import asyncio
+import sqlite3
 from pathlib import Path
 from typing import Self
 
@@ -8,7 +10,11 @@ import aiosqlite
 from deep_chat_proxy.store.records import FileRecord, ThreadRecord
 from deep_chat_proxy.turn.events import FileKind
 
-_SCHEMA = """
+# WAL lets other processes read while one writes, and NORMAL is durable enough against a crash of ours.
+_SET_UP = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=NORMAL;
+PRAGMA foreign_keys=ON;
 CREATE TABLE IF NOT EXISTS thread (
     thread_id TEXT PRIMARY KEY,
     visitor TEXT NOT NULL,
@@ -29,6 +35,12 @@ CREATE INDEX IF NOT EXISTS file_of_thread ON file (thread_id);
 """
 
 
+def _check_place(where: str) -> None:
+    """Make the folder and open the file once: aiosqlite leaves a thread behind where that fails."""
+    Path(where).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sqlite3.connect(where).close()
+
+
 class SqliteStore:
     """Implements `Store`. Every call is a transaction of its own, made on aiosqlite's thread."""
 
@@ -37,14 +49,19 @@ class SqliteStore:
 
     @classmethod
     async def open(cls, where: str) -> Self:
-        """Open the file `where` (made with its folder if missing), or `:memory:`."""
-        if where != ":memory:":
-            Path(where).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = await aiosqlite.connect(where, isolation_level=None)
-        # WAL lets other processes read while one writes, and NORMAL is durable enough against a crash of ours.
-        await connection.executescript(
-            f"PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON; {_SCHEMA}"
-        )
+        """Open the file `where` (made with its folder if missing), or `:memory:`. Raises OSError."""
+        try:
+            if where != ":memory:":
+                await asyncio.to_thread(_check_place, where)
+            connection = await aiosqlite.connect(where, isolation_level=None)
+            try:
+                await connection.executescript(_SET_UP)
+            except BaseException:
+                # Its thread would keep the process from ending.
+                await connection.close()
+                raise
+        except sqlite3.Error as fault:
+            raise OSError(f"the store {where} cannot be opened: {fault}") from fault
         return cls(connection)
 
     async def add_thread(self, thread: ThreadRecord) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from traceback import format_tb
 
-from deep_chat_proxy.errors import INTERNAL, TIMED_OUT, ChatError
+from deep_chat_proxy.errors import INTERNAL, SHUTTING_DOWN, TIMED_OUT, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Failed, Stopped
@@ -42,14 +42,20 @@ class LiveTurn:
         self._loop = TurnLoop(upstream, tools, keeper, self.log.extend, max_rounds=limits.rounds)
         self._limits = limits
         self._followers = 0
+        self._awaiting = 0
         self._grace: asyncio.TimerHandle | None = None
         self._playing: asyncio.Task[None] | None = None
-        self._end: Failed | Stopped = Stopped()
+        self._wanted_end: Failed | Stopped | None = None
 
     @property
     def followed(self) -> bool:
         """Whether a connection follows it now."""
         return self._followers > 0
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to end."""
+        return self._wanted_end is not None
 
     @contextmanager
     def attached(self) -> Iterator[TurnLog]:
@@ -61,13 +67,41 @@ class LiveTurn:
         finally:
             self._followers -= 1
             if not self._followers and not self.log.state.ended:
-                self._grace = asyncio.get_running_loop().call_later(self._limits.grace, self.stop)
+                self._unfollowed()
 
-    def stop(self, end: Failed | Stopped | None = None) -> None:
-        """Ask the turn to end, with `end` as its last event; does nothing for one that has ended."""
-        if self._playing is not None and not self._playing.done():
-            self._end = end or Stopped()
-            self._playing.cancel()
+    @contextmanager
+    def awaited(self) -> Iterator[None]:
+        """The visitor's next message waits: the turn goes on only for as long as somebody follows it.
+
+        A page that stops an answer closes its connection, and the next message may be here before that.
+        """
+        self._awaiting += 1
+        if not self.followed:
+            self.stop()
+        try:
+            yield
+        finally:
+            self._awaiting -= 1
+
+    def _unfollowed(self) -> None:
+        if self._awaiting:
+            self.stop()
+        else:
+            self._grace = asyncio.get_running_loop().call_later(self._limits.grace, self.stop)
+
+    def stop(self, end: Failed | Stopped | None = None) -> bool:
+        """Ask the turn to end, with `end` as its last event; the first one asked for counts.
+
+        Returns False for a turn that has ended already.
+        """
+        if self.log.state.ended:
+            return False
+        if self._wanted_end is None:
+            self._wanted_end = end or Stopped()
+            # Once: a second cancellation would break into what the first one has the turn clean up.
+            if self._playing is not None:
+                self._playing.cancel()
+        return True
 
     def _disarm(self) -> None:
         if self._grace is not None:
@@ -77,34 +111,42 @@ class LiveTurn:
     async def run(self, tasks: Tasks) -> None:
         """Play the turn, end it whatever happens, then let the back end's side go."""
         current_turn.set(self.turn_id)
-        self._playing = tasks.start(self._play(), name=f"play {self.turn_id}")
         try:
-            await asyncio.wait([self._playing])
-            self._conclude(self._playing)
+            # It may have been stopped before it came here.
+            if self._wanted_end is None:
+                self._playing = tasks.start(self._play(), name=f"play {self.turn_id}")
+                await asyncio.wait([self._playing])
         finally:
+            self._conclude()
             self._disarm()
-            self._playing.cancel()
-            await self._upstream.close()
+            await self._close_upstream()
 
     async def _play(self) -> None:
         async with asyncio.timeout(self._limits.turn):
             await self._loop.play()
 
-    def _conclude(self, played: asyncio.Task[None]) -> None:
+    def _conclude(self) -> None:
         """Make sure that the log ends with a terminal event."""
-        if played.cancelled():
-            end: Failed | Stopped | None = self._end
+        played = self._playing
+        if played is None or played.cancelled() or not played.done():
+            end = self._wanted_end or Failed(SHUTTING_DOWN)
         else:
             end = _failure(played.exception())
-        if not self.log.state.ended and end is not None:
+        if not self.log.state.ended:
             self.log.extend([end])
         logger.info("turn %s %s", self.turn_id, self.log.state)
 
+    async def _close_upstream(self) -> None:
+        try:
+            await self._upstream.close()
+        except Exception as fault:  # noqa: BLE001 - a dialect's fault must not keep the thread from its next turn
+            _log_unexpected(fault)
 
-def _failure(fault: BaseException | None) -> Failed | None:
+
+def _failure(fault: BaseException | None) -> Failed:
     match fault:
         case None:
-            return None
+            return Failed(INTERNAL)
         case ChatError():
             logger.warning("turn %s: %s: %s", current_turn.get(), fault.problem.code, fault.cause)
             return Failed(fault.problem, fault.retry_after)
@@ -112,7 +154,11 @@ def _failure(fault: BaseException | None) -> Failed | None:
             logger.warning("turn %s: took longer than a turn may", current_turn.get())
             return Failed(TIMED_OUT)
         case _:
-            # The message of an unexpected exception may hold anything, so only its place is logged.
-            place = "".join(format_tb(fault.__traceback__))
-            logger.error("turn %s: unexpected %s\n%s", current_turn.get(), type(fault).__name__, place)
+            _log_unexpected(fault)
             return Failed(INTERNAL)
+
+
+def _log_unexpected(fault: BaseException) -> None:
+    """Where it happened, and no more: the message of an unexpected exception may hold anything."""
+    place = "".join(format_tb(fault.__traceback__))
+    logger.error("turn %s: unexpected %s\n%s", current_turn.get(), type(fault).__name__, place)

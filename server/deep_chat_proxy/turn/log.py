@@ -25,6 +25,9 @@ from deep_chat_proxy.turn.states import TurnState, after
 
 Batch = tuple[int, Sequence[TurnEvent]]
 
+# Stands where a text stood that a later `TextReplaced` has made void: each may be as long as an answer.
+_VOID = TextDelta("")
+
 
 class TurnLog:
     """Events with ids that count from 1; the newest `capacity` of them are kept (at least 1).
@@ -40,7 +43,7 @@ class TurnLog:
         self._text: list[str] = []
         self._text_length = 0
         self._max_text = max_text
-        self._files: list[FileReady] = []
+        self._files: list[tuple[int, FileReady]] = []
         self._waiting: set[asyncio.Future[None]] = set()
 
     @property
@@ -58,7 +61,7 @@ class TurnLog:
     @property
     def files(self) -> Sequence[ChatFile]:
         """The files that the assistant has made so far."""
-        return [ready.file for ready in self._files]
+        return [ready.file for _, ready in self._files]
 
     @property
     def end(self) -> TerminalEvent | None:
@@ -69,46 +72,64 @@ class TurnLog:
     def extend(self, events: Sequence[TurnEvent]) -> None:
         """Append `events` and wake the followers once.
 
-        Raises ChatError where the answer grows over `max_text`, IllegalEventError for an event out of order.
+        Raises ChatError where the answer grows over `max_text`, IllegalEventError for an event out of order;
+        the events before that one are in the log then.
         """
-        for event in events:
-            self.state = after(self.state, event)
-            self.accepted = self.accepted or self.state is TurnState.THINKING
-            self._account(event)
-            self._events.append(event)
-            self._last_id += 1
-        self._wake()
+        try:
+            for event in events:
+                self._append(event)
+        finally:
+            self._wake()
+
+    def _append(self, event: TurnEvent) -> None:
+        state = after(self.state, event)
+        self._account(event)
+        self.state = state
+        self.accepted = self.accepted or state is TurnState.THINKING
+        self._events.append(event)
+        self._last_id += 1
 
     def _account(self, event: TurnEvent) -> None:
         match event:
             case TextDelta(text):
+                self._check_length(self._text_length + len(text))
                 self._text.append(text)
-                self._text_length += len(text)
             case TextReplaced(text):
+                self._check_length(len(text))
                 self._text = [text]
-                self._text_length = len(text)
+                self._void_texts()
             case FileReady():
-                self._files.append(event)
+                self._files.append((self._last_id + 1, event))
             case _:
-                return
-        if self._text_length > self._max_text:
+                pass
+
+    def _check_length(self, length: int) -> None:
+        if length > self._max_text:
             raise ChatError(FAILED, f"the answer is longer than {self._max_text} characters")
+        self._text_length = length
+
+    def _void_texts(self) -> None:
+        for index, event in enumerate(self._events):
+            if isinstance(event, TextDelta | TextReplaced):
+                self._events[index] = _VOID
 
     def after(self, event_id: int) -> Batch:
         """The id of the newest event, and the events that came after `event_id` (0: all there were)."""
         oldest = self._last_id - len(self._events)
         if event_id >= oldest:
-            return self._last_id, list(islice(self._events, event_id - oldest, None))
-        dropped = [*self._files_before(oldest)]
+            newer = islice(self._events, event_id - oldest, None)
+            return self._last_id, [event for event in newer if event is not _VOID]
+        files = [ready for file_id, ready in self._files if event_id < file_id <= oldest]
         kept = [event for event in self._events if not isinstance(event, TextDelta | TextReplaced)]
-        return self._last_id, [TextReplaced(self.text), *dropped, *kept]
-
-    def _files_before(self, oldest: int) -> list[FileReady]:
-        kept = sum(1 for event in self._events if isinstance(event, FileReady))
-        return self._files[: len(self._files) - kept] if oldest else []
+        return self._last_id, [TextReplaced(self.text), *files, *kept]
 
     async def follow(self, event_id: int = 0) -> AsyncGenerator[Batch]:
-        """Batches of the events after `event_id`, as they come, until the turn has ended."""
+        """Batches of the events after `event_id`, as they come, until the turn has ended.
+
+        An id that this log has not given yet is of another turn: it counts as 0.
+        """
+        if event_id > self._last_id:
+            event_id = 0
         while True:
             if event_id < self._last_id:
                 batch = self.after(event_id)

@@ -17,6 +17,7 @@ from deep_chat_proxy.turn.events import (
     FileReady,
     PartStarted,
     Stopped,
+    TerminalEvent,
     TextDelta,
     TextReplaced,
     ThreadOpened,
@@ -57,30 +58,45 @@ class TurnLoop:
         Raises ChatError where the back end refuses, fails, breaks off, or never stops asking for tools;
         no terminal event has been emitted then.
         """
-        calls = await self._follow(self._upstream.start())
-        rounds = 0
-        while calls:
-            rounds += 1
-            if rounds > self._max_rounds:
-                raise ChatError(TOO_MANY_ROUNDS, f"more than {self._max_rounds} rounds of tool calls")
-            outputs = await self._run_tools(calls)
-            calls = await self._follow(self._upstream.submit(outputs))
+        try:
+            calls = await self._follow(self._upstream.start())
+            rounds = 0
+            while calls:
+                rounds += 1
+                if rounds > self._max_rounds:
+                    raise ChatError(TOO_MANY_ROUNDS, f"more than {self._max_rounds} rounds of tool calls")
+                outputs = await self._run_tools(calls)
+                calls = await self._follow(self._upstream.submit(outputs))
+        finally:
+            # Of an answer that is stopped or breaks off, what was held back is a part too.
+            self._emit(self._rest(self._text.finish()))
 
     async def _follow(self, stream: AsyncGenerator[Sequence[UpstreamEvent]]) -> tuple[ToolCall, ...]:
         """Follow one stretch of the answer; returns the calls that it ended with, () at the turn's end."""
         async with aclosing(stream):
             async for batch in stream:
-                shown: list[TurnEvent] = []
-                for event in batch:
-                    if isinstance(event, ToolCallsRequested):
-                        self._emit(shown)
-                        return event.calls
-                    await self._take(event, shown)
-                if shown:
-                    self._emit(shown)
-                    if isinstance(shown[-1], Completed | Stopped | Failed):
-                        return ()
+                if calls := await self._pass_on(batch):
+                    return calls
+                if isinstance(batch[-1] if batch else None, Completed | Stopped | Failed):
+                    return ()
         raise ChatError(CUT_OFF, "the back end ended without a terminal event")
+
+    async def _pass_on(self, batch: Sequence[UpstreamEvent]) -> tuple[ToolCall, ...]:
+        """Emit what a visitor is to see of `batch`; returns the calls that it asks for."""
+        shown: list[TurnEvent] = []
+        try:
+            for event in batch:
+                if isinstance(event, ToolCallsRequested):
+                    if not event.calls:
+                        raise ChatError(CUT_OFF, "the back end waits for the outputs of no calls")
+                    shown += self._rest(self._text.finish())
+                    return event.calls
+                await self._take(event, shown)
+        finally:
+            # A stop in the middle of a batch keeps what came before.
+            if shown:
+                self._emit(shown)
+        return ()
 
     async def _take(self, event: UpstreamEvent, shown: list[TurnEvent]) -> None:
         """Append to `shown` what a visitor is to see of `event`."""
@@ -91,25 +107,25 @@ class TurnLoop:
             case TextReplaced(text):
                 shown.append(TextReplaced(self._text.replace(text)))
             case PartStarted():
-                self._finish_text(self._text.start_part(), shown)
+                shown += self._rest(self._text.start_part())
             case ThreadOpened(upstream_id):
                 await self._keeper.thread_opened(upstream_id)
             case FileMade():
                 self._files_made += 1
                 shown.append(FileReady(await self._keeper.file_made(event)))
-            case Completed() | Stopped():
-                self._finish_text(self._text.finish(), shown)
+            case Completed() | Stopped() | Failed():
+                shown += self._rest(self._text.finish())
                 shown.append(self._checked(event))
             case ToolCallsRequested():
                 raise AssertionError("calls are taken by the caller")
             case _:
                 shown.append(event)
 
-    def _finish_text(self, rest: str, shown: list[TurnEvent]) -> None:
-        if rest:
-            shown.append(TextDelta(rest))
+    @staticmethod
+    def _rest(text: str) -> list[TurnEvent]:
+        return [TextDelta(text)] if text else []
 
-    def _checked(self, end: Completed | Stopped) -> TurnEvent:
+    def _checked(self, end: TerminalEvent) -> TerminalEvent:
         # Deep Chat shows an error of its own, in its own words, where an answer holds nothing.
         nothing = not self._text.any_shown and not self._files_made
         if isinstance(end, Completed) and nothing and end.cut is None:

@@ -2,16 +2,24 @@
 
 Models mark their sources with 【4:0†source】 and link files of their sandbox with
 `[name](sandbox:/mnt/data/name)`; neither means anything in a browser, so a marker is dropped and such a
-link becomes its label (the file itself follows as a file). Text that may be the beginning of one is held
-back until it is clear, at most `_LONGEST` characters.
+link becomes its label (the file itself follows as a file). Brackets without a † are left alone: they are
+ordinary in Chinese and Japanese. Text that may be the beginning of a marker or link is held back until that
+is clear; the bounds in the patterns bound it to about 500 characters.
 """
 
 import re
 
-_MARKER = re.compile(r"【[^【】\n]{0,80}】")
-_SANDBOX_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\(sandbox:[^)\s]{0,300}\)")
-_OPEN = re.compile(r"(?:【[^【】\n]{0,80}|!?\[[^\[\]\n]{0,200}(?:\](?:\((?:s[^)\s]{0,308})?)?)?|!)\Z")
-_LONGEST = 600
+_MARKER = r"【[^【】†\n]{0,40}†[^【】\n]{0,255}"
+_LABEL = r"!?\[(?P<label>[^\[\]\n]{0,200})\]"
+_TARGET = r"\(sandbox:[^()\n]{0,300}"
+_WHOLE = rf"{_MARKER}】|{_LABEL}{_TARGET}\)"
+# Every beginning of one of them: with a pattern that misses one, a split there would change the text.
+_BEGUN_TARGET = "|".join(re.escape("(sandbox:"[:length]) for length in range(1, len("(sandbox:")))
+_BEGUN = rf"(?P<begun>(?:{_MARKER}|【[^【】†\n]{{0,40}}|!?\[[^\[\]\n]{{0,200}}(?:\](?:{_TARGET}|{_BEGUN_TARGET})?)?|!)\Z)"
+_IN_STREAM = re.compile(f"{_WHOLE}|{_BEGUN}")
+# At the end of an answer that was broken off, a marker or link may be there in part.
+_AT_END = re.compile(rf"{_MARKER}(?:】|\Z)|{_LABEL}{_TARGET}(?:\)|\Z)")
+_MARKERS = re.compile(f"{_MARKER}】")
 
 
 class AnswerText:
@@ -26,11 +34,8 @@ class AnswerText:
         """Take more of the model's text; returns what of it can be shown now."""
         text = self._held + text
         self._held = ""
-        if "【" in text or "[" in text or "!" in text:
-            text = self._clean(text)
-            if opened := _OPEN.search(text, max(len(text) - _LONGEST, 0)):
-                self._held = text[opened.start() :]
-                text = text[: opened.start()]
+        if "【" in text or "[" in text or text.endswith("!"):
+            text = _IN_STREAM.sub(self._sifted, text)
         return self._show(text)
 
     def start_part(self) -> str:
@@ -42,16 +47,19 @@ class AnswerText:
     def finish(self) -> str:
         """No more text follows; returns what was still held."""
         rest, self._held = self._held, ""
-        return self._show(rest)
+        return self._show(_AT_END.sub(_readable, rest))
 
     def replace(self, text: str) -> str:
-        """The whole text anew, from its beginning."""
+        """The whole text anew, from its beginning; returns what of it can be shown now."""
         self.any_shown = self._break_due = False
         self._held = ""
-        return self._show(self._clean(text))
+        return self.add(text)
 
-    def _clean(self, text: str) -> str:
-        return _SANDBOX_LINK.sub(r"\1", _MARKER.sub("", text))
+    def _sifted(self, found: re.Match[str]) -> str:
+        if found["begun"] is None:
+            return _readable(found)
+        self._held = found["begun"]
+        return ""
 
     def _show(self, text: str) -> str:
         if not text:
@@ -59,5 +67,10 @@ class AnswerText:
         if self._break_due:
             text = "\n\n" + text
             self._break_due = False
-        self.any_shown = True
+        self.any_shown = self.any_shown or not text.isspace()
         return text
+
+
+def _readable(found: re.Match[str]) -> str:
+    """What is shown in place of a marker (nothing) or a link (its label)."""
+    return _MARKERS.sub("", found["label"] or "")

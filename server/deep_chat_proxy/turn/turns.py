@@ -10,6 +10,10 @@ from deep_chat_proxy.turn.limits import TurnLimits
 from deep_chat_proxy.turn.live import LiveTurn
 from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
 
+# A dialect ends what is open at the back end within ten seconds, or gives up; a tool may take longer to be
+# stopped, which is no reason to keep a visitor waiting.
+_CLEARING = 15.0
+
 
 class LiveTurns:
     """Starts turns, finds the active one of a thread, and ends them all with the app."""
@@ -52,15 +56,21 @@ class LiveTurns:
         return turn
 
     async def _wait_for_thread(self, thread_id: str) -> None:
-        """A turn that nobody follows gives way to the visitor's next message; another is waited for."""
+        """A turn that nobody follows gives way to the visitor's next message; another is waited for.
+
+        `busy_wait` is for a turn that goes on; one that has ended or was stopped is only being cleared away.
+        """
+        deadline = asyncio.get_running_loop().time() + self._limits.busy_wait
         try:
-            async with asyncio.timeout(self._limits.busy_wait):
-                while (turn := self._active.get(thread_id)) is not None:
-                    if not turn.followed:
-                        turn.stop()
-                    await turn.gone.wait()
+            while (turn := self._active.get(thread_id)) is not None:
+                with turn.awaited():
+                    if not turn.stopping:
+                        async with asyncio.timeout_at(deadline):
+                            await turn.log.ended()
+                    async with asyncio.timeout(_CLEARING):
+                        await turn.gone.wait()
         except TimeoutError:
-            raise ChatError(TURN_ACTIVE, f"a turn went on for {self._limits.busy_wait} s more") from None
+            raise ChatError(TURN_ACTIVE, "the turn before it did not end in time") from None
 
     async def _run(self, turn: LiveTurn) -> None:
         try:

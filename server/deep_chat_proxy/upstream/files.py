@@ -11,6 +11,9 @@ from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.message import Attachment
 from deep_chat_proxy.upstream.client import ApiClient, Call, path
 
+# A compressed answer says how long it is before it is unpacked, and a browser believes it.
+_AS_IT_IS = {"Accept-Encoding": "identity"}
+
 
 class SentFile(Struct, frozen=True):
     """An attachment that the back end has taken under the id `upstream_id`."""
@@ -48,8 +51,11 @@ class Files:
     @asynccontextmanager
     async def content(self, upstream_id: str) -> AsyncIterator[Content]:
         """Read a file. Raises ChatError."""
-        async with self._client.open(Call("GET", path("files", upstream_id, "content"))) as response:
-            yield Content(response.content_length, self._client.chunks(response))
+        async with self._client.open(
+            Call("GET", path("files", upstream_id, "content"), headers=_AS_IT_IS)
+        ) as response:
+            size = None if "Content-Encoding" in response.headers else response.content_length
+            yield Content(size, self._client.chunks(response))
 
 
 @asynccontextmanager

@@ -1,0 +1,144 @@
+"""The whole app on a real socket, with a back end that follows a script (`playing.py`)."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from unittest.mock import patch
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from deep_chat_proxy.app import create_app
+from deep_chat_proxy.browser.keys import CHAT, Chat
+from deep_chat_proxy.settings import Settings
+from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.upstream.files import Content
+from playing import ScriptedTurn, Step
+
+Client = TestClient[web.Request, web.Application]
+
+
+class FakeFiles:
+    """Files of the back end by their id there; an exception is raised instead."""
+
+    def __init__(self) -> None:
+        self.there: dict[str, list[bytes | Exception] | Exception] = {}
+
+    @asynccontextmanager
+    async def content(self, upstream_id: str) -> AsyncIterator[Content]:
+        chunks = self.there[upstream_id]
+        if isinstance(chunks, Exception):
+            raise chunks
+        whole = all(isinstance(chunk, bytes) for chunk in chunks)
+        size = sum(len(chunk) for chunk in chunks if isinstance(chunk, bytes))
+        yield Content(size if whole else None, self._chunks(chunks))
+
+    async def _chunks(self, chunks: Sequence[bytes | Exception]) -> AsyncGenerator[bytes]:
+        for chunk in chunks:
+            if isinstance(chunk, Exception):
+                raise chunk
+            yield chunk
+
+
+class FakeDialect:
+    """Plays the scripts in their order; `asked` holds what each turn was made from."""
+
+    name = "assistants"
+
+    def __init__(self, *scripts: Sequence[Step]) -> None:
+        self.scripts = list(scripts)
+        self.files = FakeFiles()
+        self.asked: list[tuple[str | None, UserMessage]] = []
+        self.turns: list[ScriptedTurn] = []
+
+    def turn(self, thread_id: str | None, message: UserMessage) -> ScriptedTurn:
+        self.asked.append((thread_id, message))
+        self.turns.append(ScriptedTurn(self.scripts.pop(0)))
+        return self.turns[-1]
+
+
+class ChatServer:
+    """A running server; `client` is one visitor, `visitor()` another."""
+
+    def __init__(self, server: TestServer, dialect: FakeDialect, stack: AsyncExitStack) -> None:
+        self._server = server
+        self._stack = stack
+        self.dialect = dialect
+
+    @property
+    def port(self) -> int:
+        return self._server.port or 0
+
+    @property
+    def host(self) -> str:
+        return f"{self._server.host}:{self.port}"
+
+    @property
+    def chat(self) -> Chat:
+        return self._server.app[CHAT]
+
+    async def visitor(self, *, cookies: bool = True) -> Client:
+        jar = aiohttp.CookieJar(unsafe=True) if cookies else aiohttp.DummyCookieJar()
+        return await self._stack.enter_async_context(TestClient(self._server, cookie_jar=jar))
+
+    async def close(self) -> None:
+        await self._server.close()
+
+
+@asynccontextmanager
+async def chat_server(
+    *scripts: Sequence[Step], prepare: Callable[[web.Application], None] | None = None, **settings: Any
+) -> AsyncIterator[ChatServer]:
+    """Run the app with these settings and a back end that plays `scripts`; `prepare` may add routes."""
+    dialect = FakeDialect(*scripts)
+
+    @asynccontextmanager
+    async def backend(*_: object) -> AsyncIterator[FakeDialect]:
+        yield dialect
+
+    chosen: dict[str, Any] = {
+        "store": "sqlite::memory:",
+        "secret": "x" * 32,
+        "pace": 0,
+        "grace": 0.0,
+    } | settings
+    app = await asyncio.to_thread(create_app, Settings(**chosen))
+    if prepare is not None:
+        prepare(app)
+    with patch("deep_chat_proxy.app.open_backend", backend):
+        async with AsyncExitStack() as stack:
+            server = TestServer(app)
+            await stack.enter_async_context(server)
+            yield ChatServer(server, dialect, stack)
+
+
+def said(text: str = "Hello", **fields: Any) -> dict[str, object]:
+    """The JSON body of a message."""
+    return {"messages": [{"role": "user", "text": text}], **fields}
+
+
+async def ask(client: Client, text: str = "Hello", **fields: Any) -> tuple[int, Any]:
+    """Post a message; status and JSON of the answer."""
+    async with asyncio.timeout(5), client.post("/api/chat", json=said(text, **fields)) as response:
+        return response.status, await response.json()
+
+
+STREAM = {"Accept": "text/event-stream"}
+
+
+async def ask_stream(client: Client, text: str = "Hello", **fields: Any) -> tuple[int, bytes]:
+    """Post a message as `stream: true` does; status and body of the answer."""
+    async with (
+        asyncio.timeout(5),
+        client.post("/api/chat", json=said(text, **fields), headers=STREAM) as response,
+    ):
+        return response.status, await response.read()
+
+
+def events_in(stream: bytes) -> list[Any]:
+    """The data of a stream's events."""
+    lines = stream.decode().splitlines()
+    return [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]

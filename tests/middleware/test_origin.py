@@ -1,0 +1,137 @@
+"""Which pages may use the server from a browser."""
+
+import pytest
+from aiohttp import FormData
+from aiohttp.test_utils import make_mocked_request
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat_server import STREAM, ask, chat_server, said
+from deep_chat_proxy.errors import FAILED, ChatError
+from deep_chat_proxy.middleware.origin import is_own
+from deep_chat_proxy.turn.events import Accepted, Completed, TextDelta
+from playing import Step
+
+SHOP = "https://shop.example"
+ANSWER: list[Step] = [[Accepted(), TextDelta("Hi"), Completed()]]
+
+
+async def test_a_page_of_our_own_may_ask() -> None:
+    async with chat_server(ANSWER) as server:
+        client = await server.visitor()
+        async with client.post(
+            "/api/chat", json=said(), headers={"Origin": f"http://{server.host}"}
+        ) as response:
+            assert response.status == 200
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_a_page_behind_a_proxy_that_ends_tls_is_our_own() -> None:
+    async with chat_server(ANSWER) as server:
+        client = await server.visitor()
+        headers = {"Host": "chat.example", "Origin": "https://chat.example"}
+        async with client.post("/api/chat", json=said(), headers=headers) as response:
+            assert response.status == 200
+
+
+async def test_who_is_no_page_may_ask() -> None:
+    async with chat_server(ANSWER) as server:
+        assert (await ask(await server.visitor()))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [SHOP, "null", "http://127.0.0.1", "http://[", "http://", "", "chat.example", "http://127.0.0.1:1@x"],
+)
+async def test_a_foreign_page_is_refused_and_nothing_is_done(origin: str) -> None:
+    async with chat_server(ANSWER) as server:
+        client = await server.visitor()
+        form = FormData({"message1": '{"role":"user","text":"Hi"}'})
+        form.add_field("files", b"%PDF-1.7", filename="a.pdf")
+        for path, body in (("/api/chat", form), ("/api/chat/stop", None), ("/api/threads", None)):
+            async with client.post(path, data=body, headers={"Origin": origin}) as response:
+                assert response.status == 403
+                assert list(await response.json()) == ["error"]
+                assert "Access-Control-Allow-Origin" not in response.headers
+                assert "Set-Cookie" not in response.headers
+
+        assert server.dialect.asked == []
+
+
+async def test_a_page_that_is_allowed_by_name_reads_answers_streams_and_errors() -> None:
+    scripts: list[list[Step]] = [ANSWER, ANSWER, [ChatError(FAILED)]]
+    async with chat_server(*scripts, allowed_origins=(SHOP,)) as server:
+        client = await server.visitor()
+        for accept, status in (({}, 200), (STREAM, 200), (STREAM, 502), ({"X": "404"}, 404)):
+            path = "/nowhere" if status == 404 else "/api/chat"
+            async with client.post(path, json=said(), headers={"Origin": SHOP, **accept}) as response:
+                assert response.status == status
+                assert response.headers["Access-Control-Allow-Origin"] == SHOP
+                assert response.headers["Access-Control-Allow-Credentials"] == "true"
+                assert "Origin" in response.headers.getall("Vary")
+
+
+@pytest.mark.parametrize("origin", [SHOP + ".evil.example", SHOP + "/", "http://shop.example", SHOP.upper()])
+async def test_only_the_very_origin_is_allowed(origin: str) -> None:
+    async with chat_server(ANSWER, allowed_origins=(SHOP,)) as server:
+        client = await server.visitor()
+        async with client.post("/api/chat", json=said(), headers={"Origin": origin}) as response:
+            assert response.status == 403
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def test_answers_to_others_vary_by_origin_too_so_that_no_cache_mixes_them_up() -> None:
+    async with chat_server(allowed_origins=(SHOP,)) as server:
+        client = await server.visitor()
+        async with client.get("/healthz") as response:
+            assert response.headers["Vary"] == "Origin"
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
+async def preflight(allowed: tuple[str, ...], origin: str) -> tuple[int, dict[str, str]]:
+    async with chat_server(allowed_origins=allowed) as server:
+        client = await server.visitor()
+        headers = {
+            "Origin": origin,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type,x-custom",
+        }
+        async with client.options("/api/chat", headers=headers) as response:
+            return response.status, dict(response.headers)
+
+
+async def test_a_preflight_grants_the_headers_that_were_asked_for() -> None:
+    status, headers = await preflight((SHOP,), SHOP)
+
+    assert status == 204
+    assert headers["Access-Control-Allow-Origin"] == SHOP
+    assert headers["Access-Control-Allow-Credentials"] == "true"
+    assert headers["Access-Control-Allow-Headers"] == "authorization,content-type,x-custom"
+    assert "POST" in headers["Access-Control-Allow-Methods"]
+
+
+async def test_a_preflight_of_a_foreign_page_grants_nothing() -> None:
+    status, headers = await preflight((SHOP,), "https://evil.example")
+
+    assert status == 403
+    assert not [name for name in headers if name.startswith("Access-Control")]
+
+
+async def test_a_foreign_page_can_follow_a_link_to_ours() -> None:
+    async with chat_server() as server:
+        client = await server.visitor()
+        async with client.get("/healthz", headers={"Origin": SHOP}) as response:
+            assert response.status == 200
+            assert "Access-Control-Allow-Origin" not in response.headers
+
+
+@given(st.one_of(st.text(), st.text().map("http://".__add__), st.text().map("https://chat.example".__add__)))
+def test_any_origin_but_our_own_is_foreign(origin: str) -> None:
+    request = make_mocked_request("POST", "/", headers={"Host": "chat.example"})
+    ours = is_own(request, origin)
+
+    assert not ours or "//chat.example" in origin
+
+
+def test_without_a_host_no_page_is_ours() -> None:
+    assert not is_own(make_mocked_request("POST", "/"), "null")

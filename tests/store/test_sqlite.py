@@ -1,0 +1,104 @@
+"""The embedded store: what is remembered, for how long, and how it fails."""
+
+import asyncio
+import threading
+from pathlib import Path
+
+import pytest
+
+from deep_chat_proxy.store.keeper import StoreKeeper
+from deep_chat_proxy.store.records import FileRecord, ThreadRecord
+from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.turn.events import FileKind, FileMade
+from playing import until
+
+THREAD = ThreadRecord("t1", "visitor-1", "assistants", None)
+FILE = FileRecord("f1", "t1", "visitor-1", "file-abc", 'ü "x".csv', FileKind.ANY)
+AWKWARD = "'; DROP TABLE thread; -- \x00 \N{ROCKET} %_"
+
+
+async def test_a_thread_is_remembered_with_its_place_at_the_back_end() -> None:
+    store = await SqliteStore.open(":memory:")
+    await store.add_thread(THREAD)
+    assert await store.thread("t1") == THREAD
+
+    await store.set_upstream("t1", "responses", "conv_1")
+    assert await store.thread("t1") == ThreadRecord("t1", "visitor-1", "responses", "conv_1")
+    await store.close()
+
+
+async def test_a_file_is_remembered_whole() -> None:
+    store = await SqliteStore.open(":memory:")
+    await store.add_thread(THREAD)
+    await store.add_file(FILE)
+
+    assert await store.file("f1") == FILE
+    await store.close()
+
+
+async def test_what_is_not_there_is_none() -> None:
+    store = await SqliteStore.open(":memory:")
+
+    assert await store.thread(AWKWARD) is None
+    assert await store.file(AWKWARD) is None
+    await store.set_upstream(AWKWARD, "assistants", "x")
+    assert await store.thread(AWKWARD) is None
+    await store.close()
+
+
+async def test_any_text_is_kept_as_it_is() -> None:
+    store = await SqliteStore.open(":memory:")
+    awkward = ThreadRecord(AWKWARD, AWKWARD, AWKWARD, AWKWARD)
+    await store.add_thread(awkward)
+
+    assert await store.thread(AWKWARD) == awkward
+    await store.close()
+
+
+async def test_a_store_outlives_a_restart_and_its_folder_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "store.sqlite3"
+    store = await SqliteStore.open(str(path))
+    await store.add_thread(THREAD)
+    await store.close()
+
+    again = await SqliteStore.open(str(path))
+    assert await again.thread("t1") == THREAD
+    await again.close()
+    assert (tmp_path / "new" / "folder").stat().st_mode & 0o077 == 0
+
+
+async def test_two_processes_share_a_store(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.sqlite3")
+    one, other = await SqliteStore.open(path), await SqliteStore.open(path)
+    threads = [ThreadRecord(f"t{number}", "v", "assistants", None) for number in range(20)]
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        for number, thread in enumerate(threads):
+            group.create_task((one, other)[number % 2].add_thread(thread))
+
+    assert [await one.thread(thread.thread_id) for thread in threads] == threads
+    await one.close()
+    await other.close()
+
+
+async def test_what_is_no_store_is_refused_by_its_name_and_leaves_no_thread(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite3").write_bytes(b"this is no database" * 100)
+
+    for path in (tmp_path / "store.sqlite3", tmp_path):
+        with pytest.raises(OSError, match=f"the store {path} cannot be opened"):
+            await SqliteStore.open(str(path))
+    await until(lambda: not any("_connection_worker" in thread.name for thread in threading.enumerate()))
+
+
+async def test_what_a_turn_leaves_belongs_to_its_thread_and_visitor() -> None:
+    store = await SqliteStore.open(":memory:")
+    await store.add_thread(THREAD)
+    keeper = StoreKeeper(store, THREAD, "responses")
+    await keeper.thread_opened("conv_1")
+    shown = await keeper.file_made(FileMade("file-abc", None, FileKind.IMAGE))
+
+    assert (await store.thread("t1")) == ThreadRecord("t1", "visitor-1", "responses", "conv_1")
+    assert await store.file(shown.file_id) == FileRecord(
+        shown.file_id, "t1", "visitor-1", "file-abc", "image.png", FileKind.IMAGE
+    )
+    assert "file-abc" not in str(shown)
+    await store.close()

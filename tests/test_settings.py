@@ -1,0 +1,90 @@
+"""What the server can be told to do, and what it refuses to be told."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from deep_chat_proxy.settings import Settings
+
+REMOTE: dict[str, Any] = {
+    "upstream": "assistants",
+    "openai_base_url": "https://azure.example/openai/v1",
+    "openai_api_key": "sk-canary",
+    "assistant_id": "asst_1",
+}
+
+
+def test_the_defaults_need_nothing_and_talk_to_the_local_back_end() -> None:
+    assert Settings().upstream == "local"
+
+
+def test_a_server_that_speaks_assistants_is_taken() -> None:
+    assert Settings(**REMOTE).assistant_id == "asst_1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"openai_base_url": ""}, "OPENAI_BASE_URL is missing"),
+        ({"openai_base_url": "azure.example"}, "OPENAI_BASE_URL must begin with http"),
+        (
+            {"openai_base_url": "https://api.openai.com/v1"},
+            "OpenAI switched its Assistants API off on 2026-08-26",
+        ),
+        ({"assistant_id": ""}, "DEEP_CHAT_ASSISTANT_ID is missing"),
+    ],
+)
+def test_a_back_end_that_cannot_work_is_refused_with_the_reason(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Settings(**REMOTE | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"same_site": "none", "secure_cookie": "never"}, "DEEP_CHAT_SAME_SITE"),
+        ({"secret": "a" * 16 + ",short"}, "DEEP_CHAT_SECRET"),
+        ({"store": "/tmp/store.sqlite3"}, "DEEP_CHAT_STORE"),  # noqa: S108 - never opened
+        ({"store": "sqlite:"}, "DEEP_CHAT_STORE"),
+        ({"store": "sqlite:folder/"}, "DEEP_CHAT_STORE"),
+        ({"store": "sqlite:.."}, "DEEP_CHAT_STORE"),
+        ({"store": "redis://x"}, "DEEP_CHAT_STORE"),
+        ({"allowed_origins": ("https://a.example/",)}, "DEEP_CHAT_ALLOWED_ORIGINS"),
+        ({"allowed_origins": ("*",)}, "DEEP_CHAT_ALLOWED_ORIGINS"),
+        ({"allowed_origins": ("a.example",)}, "DEEP_CHAT_ALLOWED_ORIGINS"),
+    ],
+)
+def test_what_cannot_work_together_is_refused_by_the_name_of_the_variable(
+    changes: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        Settings(**changes)
+
+
+def test_origins_are_taken_as_browsers_write_them() -> None:
+    origins = ("https://a.example", "http://localhost:3000", "http://[::1]:8080")
+
+    assert Settings(allowed_origins=origins).allowed_origins == origins
+
+
+def test_secrets_are_not_shown() -> None:
+    shown = repr(Settings(**REMOTE, secret="canary-canary-canary", upstream_headers={"X-Key": "canary"}))
+
+    assert "canary" not in shown
+    assert "assistants" in shown
+
+
+def test_the_cookie_keys_are_read_newest_first() -> None:
+    assert Settings(secret=" newest-newest-newest , older-older-older ,").secrets == [
+        "newest-newest-newest",
+        "older-older-older",
+    ]
+
+
+def test_the_bounds_of_turns_are_settings() -> None:
+    settings = Settings(
+        turn_timeout=1, grace=2, busy_wait=3, max_turns=4, tool_rounds=5, log_events=16, max_answer=7
+    )
+
+    assert msgspec.structs.astuple(settings.turn_limits) == (1, 2, 3, 4, 5, 16, 7)
