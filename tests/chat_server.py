@@ -15,6 +15,7 @@ from deep_chat_proxy.app import create_app
 from deep_chat_proxy.browser.keys import CHAT, Chat
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.upstream.files import Content
 from playing import ScriptedTurn, Step
 
@@ -44,7 +45,7 @@ class FakeFiles:
 
 
 class FakeDialect:
-    """Plays the scripts in their order; `asked` holds what each turn was made from."""
+    """Plays the scripts in their order; `asked` holds what each turn began with."""
 
     name = "assistants"
 
@@ -54,10 +55,12 @@ class FakeDialect:
         self.asked: list[tuple[str | None, UserMessage]] = []
         self.turns: list[ScriptedTurn] = []
 
-    def turn(self, thread_id: str | None, message: UserMessage) -> ScriptedTurn:
-        self.asked.append((thread_id, message))
-        self.turns.append(ScriptedTurn(self.scripts.pop(0)))
+    def turn(self, thread: Thread, message: UserMessage) -> ScriptedTurn:
+        self.turns.append(ScriptedTurn(self.scripts.pop(0), prepare=lambda: self._ask(thread, message)))
         return self.turns[-1]
+
+    async def _ask(self, thread: Thread, message: UserMessage) -> None:
+        self.asked.append((await thread.upstream_id(), message))
 
 
 class ChatServer:

@@ -47,8 +47,11 @@ async def settle() -> None:
 class ScriptedTurn:
     """An `UpstreamTurn` whose stretches (the start, then one for each round of outputs) are given."""
 
-    def __init__(self, *stretches: Sequence[Step]) -> None:
+    def __init__(
+        self, *stretches: Sequence[Step], prepare: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self._stretches = iter(stretches)
+        self._prepare = prepare
         self.submitted: list[list[ToolOutput]] = []
         self.begun = asyncio.Event()
         self.closed = 0
@@ -72,8 +75,10 @@ class ScriptedTurn:
 
     async def _play(self, stretch: Sequence[Step]) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         self.generators_open += 1
-        self.begun.set()
         try:
+            if self._prepare is not None:
+                await self._prepare()
+            self.begun.set()
             for step in stretch:
                 if isinstance(step, asyncio.Event):
                     await step.wait()
@@ -103,6 +108,16 @@ class FakeTools:
 
     def label(self, name: str) -> str:
         return f"Running {name}"
+
+
+class FakeThread:
+    """A thread that is `upstream_id` at the back end."""
+
+    def __init__(self, upstream_id: str | None = None) -> None:
+        self._upstream_id = upstream_id
+
+    async def upstream_id(self) -> str | None:
+        return self._upstream_id
 
 
 class FakeKeeper:

@@ -220,7 +220,7 @@ async def test_the_files_of_a_visitor_who_leaves_while_waiting_are_removed(uploa
             await soon(stream.content.readuntil(b"Once"))
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(client.post("/api/chat", data=with_file()))
-                await until(lambda: len(server.dialect.asked) == 2)
+                await until(lambda: len(server.dialect.turns) == 2)
                 assert left_in(uploads)
                 waiting.cancel()
             await until(lambda: not left_in(uploads))
@@ -235,7 +235,7 @@ async def test_two_messages_at_once_on_one_thread_are_answered_one_after_the_oth
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
             one = group.create_task(ask(client))
             two = group.create_task(ask(client))
-            await until(lambda: len(server.dialect.asked) == 3)
+            await until(lambda: len(server.dialect.turns) == 3)
             await until(server.dialect.turns[1].begun.is_set)
             await settle()
             assert not server.dialect.turns[2].begun.is_set()

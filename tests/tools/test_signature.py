@@ -6,7 +6,7 @@ import pytest
 from deep_chat_proxy.tools import ToolError, tool
 
 
-def unannotated(a) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001 - refused for it
+def unannotated(a) -> str:  # noqa: ANN001 - refused for it
     """Do."""
     return str(a)
 

@@ -24,6 +24,7 @@ from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.assistants.polling import PollPace
 from deep_chat_proxy.upstream.client import ApiClient
+from playing import FakeThread
 
 WAIT = 10
 QUICK = PollPace(first=0.001, longest=0.002)
@@ -125,4 +126,4 @@ async def play(
     attachments: Sequence[Attachment] = (),
 ) -> Played:
     """Send a message and play its turn to the end."""
-    return await play_turn(dialect.turn(thread_id, UserMessage(text, tuple(attachments))))
+    return await play_turn(dialect.turn(FakeThread(thread_id), UserMessage(text, tuple(attachments))))

@@ -7,6 +7,7 @@ from deep_chat_proxy.turn.events import UpstreamEvent
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.ports import UpstreamTurn
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
+from playing import FakeThread
 from upstream.backend import Answer, Seen
 from upstream.playing import WAIT
 
@@ -14,7 +15,7 @@ from upstream.playing import WAIT
 def a_turn(
     dialect: AssistantsDialect, *attachments: Attachment, thread_id: str | None = None
 ) -> UpstreamTurn:
-    return dialect.turn(thread_id, UserMessage("Hello", attachments))
+    return dialect.turn(FakeThread(thread_id), UserMessage("Hello", attachments))
 
 
 async def stop_after(turn: UpstreamTurn, batches: int) -> list[UpstreamEvent]:

@@ -18,6 +18,7 @@ from deep_chat_proxy.turn.events import Completed, Cut, FileKind, FileReady, Sta
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.turn import THREAD_LOST
+from playing import FakeThread
 from upstream.backend import client_of
 from upstream.playing import WAIT, Played, dialect_of, play
 
@@ -225,7 +226,7 @@ async def test_a_thread_that_is_gone_is_replaced(make: MakeDialect, state: Local
 async def test_a_run_left_behind_is_cancelled_before_the_next_message(
     make: MakeDialect, state: LocalState
 ) -> None:
-    left = make().turn(None, UserMessage("weather in Paris"))
+    left = make().turn(FakeThread(), UserMessage("weather in Paris"))
     async with asyncio.timeout(WAIT), aclosing(left.start()) as stream:
         async for _ in stream:
             pass
@@ -255,7 +256,7 @@ async def test_a_turn_that_is_stopped_at_any_point_leaves_no_active_run(
 
 async def _stop_at(dialect: AssistantsDialect, text: str, stop_at: int) -> bool:
     """Stop a turn when it waits for the back end for the nth time, as a cancelled task does; False where it ended."""
-    turn = dialect.turn(None, UserMessage(text))
+    turn = dialect.turn(FakeThread(), UserMessage(text))
     steps = 0
 
     async def follow() -> None:
@@ -297,7 +298,7 @@ async def test_a_stream_that_falls_silent_before_it_named_its_run_ends_the_turn_
 async def test_a_run_that_hangs_is_asked_for_until_the_turn_is_stopped(
     make: MakeDialect, state: LocalState
 ) -> None:
-    turn = make(silence=0.05).turn(None, UserMessage("hang"))
+    turn = make(silence=0.05).turn(FakeThread(), UserMessage("hang"))
     asked_for = Status("Thinking…")
 
     async with asyncio.timeout(WAIT):

@@ -53,12 +53,9 @@ async def post_message(request: web.Request) -> web.StreamResponse:
 
 
 async def _start(chat: Chat, thread: ThreadRecord, message: ChatRequest) -> LiveTurn:
-    # A thread of another dialect has no counterpart at this back end.
-    upstream_id = thread.upstream_id if thread.dialect == chat.dialect.name else None
-    upstream = chat.dialect.turn(upstream_id, UserMessage(message.text, message.uploads))
-    return await chat.turns.start(
-        thread.thread_id, upstream, StoreKeeper(chat.store, thread, chat.dialect.name)
-    )
+    kept = StoreKeeper(chat.store, thread, chat.dialect.name)
+    upstream = chat.dialect.turn(kept, UserMessage(message.text, message.uploads))
+    return await chat.turns.start(thread.thread_id, upstream, kept)
 
 
 async def _begun(log: TurnLog, within: float) -> None:

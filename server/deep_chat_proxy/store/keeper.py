@@ -1,4 +1,4 @@
-"""What one turn leaves in the store: implements the turn's `Keeper` port for one thread."""
+"""One thread as a turn sees it: implements the turn's `Thread` and `Keeper` ports on the store."""
 
 import secrets
 
@@ -9,12 +9,17 @@ _DEFAULT_NAMES = {FileKind.IMAGE: "image.png", FileKind.AUDIO: "audio", FileKind
 
 
 class StoreKeeper:
-    """Keeps what a turn on `thread` makes, spoken in `dialect`."""
+    """The thread `thread` for a turn that is spoken in `dialect`."""
 
     def __init__(self, store: Store, thread: ThreadRecord, dialect: str) -> None:
         self._store = store
         self._thread = thread
         self._dialect = dialect
+
+    async def upstream_id(self) -> str | None:
+        """As in `Thread`; a thread of another dialect has no counterpart at this back end."""
+        thread = await self._store.thread(self._thread.thread_id)
+        return thread.upstream_id if thread is not None and thread.dialect == self._dialect else None
 
     async def thread_opened(self, upstream_id: str) -> None:
         """As in `Keeper`."""

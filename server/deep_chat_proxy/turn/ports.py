@@ -26,6 +26,15 @@ class UpstreamTurn(Protocol):
         """
 
 
+class Thread(Protocol):
+    """What a dialect may know of the thread it answers on, asked when its turn begins and not before: a turn may
+    have to wait for one that changes it.
+    """
+
+    async def upstream_id(self) -> str | None:
+        """The back end's thread, None for a conversation that has none there yet."""
+
+
 class Dialect(Protocol):
     """Speaks one protocol with one back end."""
 
@@ -33,8 +42,8 @@ class Dialect(Protocol):
     def name(self) -> str:
         """What `DEEP_CHAT_UPSTREAM` calls it."""
 
-    def turn(self, thread_id: str | None, message: UserMessage) -> UpstreamTurn:
-        """A turn on the back end's thread `thread_id`, None for a conversation that has none yet."""
+    def turn(self, thread: Thread, message: UserMessage) -> UpstreamTurn:
+        """A turn that answers `message` on `thread`."""
 
 
 class Tools(Protocol):

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.assistants.turn import AssistantsTurn
@@ -27,10 +28,10 @@ class AssistantsDialect:
         self._functions = functions
         self._run_body: dict[str, object] | None = None
 
-    def turn(self, thread_id: str | None, message: UserMessage) -> AssistantsTurn:
-        """A turn on the back end's thread `thread_id`, or on a new one."""
+    def turn(self, thread: Thread, message: UserMessage) -> AssistantsTurn:
+        """As in `Dialect`."""
         return AssistantsTurn(
-            self._api, self.files, self._options, thread_id=thread_id, message=message, run_body=self.run_body
+            self._api, self.files, self._options, thread=thread, message=message, run_body=self.run_body
         )
 
     async def run_body(self) -> dict[str, object]:

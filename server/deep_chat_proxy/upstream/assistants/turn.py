@@ -9,6 +9,7 @@ from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Accepted, ThreadOpened, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.following import RunFollower
 from deep_chat_proxy.upstream.assistants.mending import end_active_run
@@ -25,9 +26,7 @@ THREAD_LOST = "*The earlier conversation is no longer there, so this is the begi
 
 
 class AssistantsTurn:
-    """Implements `UpstreamTurn`. `thread_id` is the back end's thread, None for a conversation's first turn;
-    `run_body` gives what every run of this app is made with.
-    """
+    """Implements `UpstreamTurn`; `run_body` gives what every run of this app is made with."""
 
     def __init__(
         self,
@@ -35,13 +34,14 @@ class AssistantsTurn:
         files: Files,
         options: AssistantsOptions,
         *,
-        thread_id: str | None,
+        thread: Thread,
         message: UserMessage,
         run_body: Callable[[], Awaitable[dict[str, object]]],
     ) -> None:
         self._api = api
         self._options = options
-        self._thread_id = thread_id
+        self._thread = thread
+        self._thread_id: str | None = None
         self._message = message
         self._run_body = run_body
         self._uploads = Uploads(files)
@@ -50,6 +50,7 @@ class AssistantsTurn:
 
     async def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         """As in `UpstreamTurn`."""
+        self._thread_id = await self._thread.upstream_id()
         run_body = await self._run_body()
         sent = await self._uploads.send(self._message.attachments)
         body = message_body(self._message, sent, self._options.file_tool)

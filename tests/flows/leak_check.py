@@ -1,0 +1,187 @@
+"""Many turns with random disconnects, after which nothing of them may be left. Run in a process of its own:
+
+python -W error -m flows.leak_check TURNS
+"""
+
+import asyncio
+import gc
+import logging
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+from aiohttp import web
+
+from deep_chat_proxy import create_app, tool
+from deep_chat_proxy.browser.keys import CHAT
+from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_openai
+from deep_chat_proxy.local_openai.objects import OUTPUT
+from deep_chat_proxy.local_openai.state import LocalState
+from deep_chat_proxy.tools.weather import get_weather
+from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
+from flows.crowd import Crowd
+from flows.server import settings_for
+
+SEED = 20261124
+ROUNDS = 10
+# Seconds after which a round that has not become quiet has left something behind.
+PATIENCE = 30.0
+# KiB that the process may grow by in the second half of all turns.
+MOST_GROWTH = 8 * 1024
+OPTIONS = LocalOptions(token_delay=0, poll_after_ms=20, max_requests_seen=100)
+
+
+@tool
+async def ponder() -> str:
+    """Take a moment."""
+    await asyncio.sleep(0.02)
+    return "done"
+
+
+class Complaints(logging.Handler):
+    """What the log, the loop and the garbage collector complain of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found: list[str] = []
+        logging.getLogger().addHandler(self)
+        sys.unraisablehook = self._note
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.found.append(self.format(record))
+
+    def _note(self, told: "sys.UnraisableHookArgs") -> None:
+        self.found.append(f"unraisable {told.exc_value!r} in {told.object!r}")
+
+
+class Whole:
+    """The server and its back end, in this process."""
+
+    def __init__(self, front: web.AppRunner, state: LocalState, spool: Path) -> None:
+        self.url = f"http://127.0.0.1:{front.addresses[0][1]}"
+        self._front = front
+        self._state = state
+        self._spool = spool
+        self._tasks = asyncio.all_tasks()
+
+    async def quiet(self) -> None:
+        """Wait until nothing of the turns is left; AssertionError tells what is, after `PATIENCE`."""
+        end = time.monotonic() + PATIENCE
+        while left := list(self._left()):
+            assert time.monotonic() < end, left
+            await asyncio.sleep(0.02)
+
+    def _left(self) -> Iterator[str]:
+        chat = self._front.app[CHAT]
+        assert isinstance(chat.dialect, AssistantsDialect)
+        connector = chat.dialect._api.client._session.connector
+        assert connector is not None
+        counts = {
+            "turns": len(chat.turns),
+            "active runs": len(self._state.active_runs()),
+            "connections of visitors": len(self._front.server.connections) if self._front.server else 0,
+            "connections to the back end in use": len(connector._acquired),
+            "files on disk": len(list(self._spool.iterdir())),
+            "uploads that no message holds": len(self._uploads() - self._held()),
+        }
+        yield from (f"{count} {what}" for what, count in counts.items() if count)
+        for task in asyncio.all_tasks() - self._tasks:
+            # One for each connection that is kept open for the next call.
+            if task.get_coro().__qualname__ != "RequestHandler.start":  # type: ignore[union-attr]
+                yield f"task {task.get_name()}"
+
+    def _uploads(self) -> set[str]:
+        return {file_id for file_id, kept in self._state.files.items() if kept.file.purpose != OUTPUT}
+
+    def _held(self) -> set[str]:
+        """Ids of the files that messages hold."""
+        held = set()
+        for thread in self._state.threads.values():
+            for message in thread.messages.values():
+                held |= {attachment.file_id for attachment in message.attachments}
+                held |= {part.image_file.file_id for part in message.content if hasattr(part, "image_file")}
+        return held
+
+    def forget(self) -> None:
+        """Let the back end forget its threads, so that what it keeps does not count as growth."""
+        self._state.threads.clear()
+        self._state.files.clear()
+
+
+@asynccontextmanager
+async def whole(spool: Path, store: Path) -> AsyncIterator[Whole]:
+    """Run both as the command does."""
+    local = create_local_openai(OPTIONS)
+    back = web.AppRunner(local, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+    await back.setup()
+    await web.TCPSite(back, "127.0.0.1", 0).start()
+    settings = settings_for(
+        f"http://127.0.0.1:{back.addresses[0][1]}/v1", store=f"sqlite:{store}", secret="s" * 32, grace=0
+    )
+    app = create_app(settings, tools=[get_weather, ponder])
+    front = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=5)
+    await front.setup()
+    await web.TCPSite(front, "127.0.0.1", 0).start()
+    try:
+        yield Whole(front, local[STATE], spool)
+    finally:
+        await front.cleanup()
+        await back.cleanup()
+
+
+async def check(turns: int, folder: Path) -> None:
+    """Have the turns. AssertionError where something of them is left."""
+    spool = Path(tempfile.gettempdir())
+    began = time.monotonic()
+    async with whole(spool, folder / "store.sqlite3") as running:
+        crowd = Crowd(running.url, SEED)
+        sizes = []
+        for _ in range(ROUNDS):
+            await crowd.talk(turns // ROUNDS)
+            await running.quiet()
+            running.forget()
+            sizes.append(resident())
+    seconds = time.monotonic() - began
+    print(f"{crowd.ended.total()} turns in {seconds:.0f} s: {dict(crowd.ended)}")  # noqa: T201 - a script tells
+    print(f"resident KiB after each round: {sizes}")  # noqa: T201
+    growth = sizes[-1] - sizes[ROUNDS // 2 - 1]
+    assert growth < MOST_GROWTH, f"the process grew by {growth} KiB in the second half"
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+def resident() -> int:
+    """KiB of memory that the process holds."""
+    gc.collect()
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+def sockets() -> list[str]:
+    """The sockets that the process has open."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        # The descriptor of the folder itself is gone again by now.
+        with suppress(FileNotFoundError):
+            found.append(str(descriptor.readlink()))
+    return [target for target in found if target.startswith("socket:")]
+
+
+def main(turns: int) -> None:
+    """Check with this many turns; the temporary folder of the process must be its own."""
+    complaints = Complaints()
+    before = sockets()
+    with tempfile.TemporaryDirectory() as folder:
+        store, tempfile.tempdir = Path(folder) / "store", str(Path(folder) / "spool")
+        store.mkdir()
+        Path(tempfile.tempdir).mkdir()
+        asyncio.run(check(turns, store), debug=False)
+    gc.collect()
+    assert sockets() == before, sockets()
+    assert not complaints.found, complaints.found[:5]
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
