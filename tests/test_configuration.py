@@ -182,3 +182,19 @@ def test_any_value_in_quotes_is_read_as_it_is(value: str) -> None:
 def test_no_text_makes_anything_but_settings_or_a_refusal(environ: dict[str, str]) -> None:
     with suppress(SettingsError):
         assert isinstance(load_settings(environ), Settings)
+
+
+def test_a_choice_may_be_written_in_capitals_and_a_wrong_one_is_told_the_right_ones() -> None:
+    assert load_settings({"DEEP_CHAT_LOG_LEVEL": "INFO"}).log_level == "info"
+    with pytest.raises(SettingsError, match=r"takes local, assistants, not 'openai'"):
+        load_settings({"DEEP_CHAT_UPSTREAM": "openai"})
+
+
+def test_a_time_with_a_unit_is_told_to_be_a_number() -> None:
+    with pytest.raises(SettingsError, match=r"^DEEP_CHAT_TURN_TIMEOUT: must be a number, not '15m'"):
+        load_settings({"DEEP_CHAT_TURN_TIMEOUT": "15m"})
+
+
+def test_no_setting_is_suggested_for_a_name_that_resembles_none() -> None:
+    with pytest.raises(SettingsError, match=r"^DEEP_CHAT_NIX is no setting$"):
+        load_settings({"DEEP_CHAT_NIX": "1"})

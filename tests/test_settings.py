@@ -27,7 +27,12 @@ def test_a_server_that_speaks_assistants_is_taken() -> None:
     ("changes", "says"),
     [
         ({"openai_base_url": ""}, "OPENAI_BASE_URL is missing"),
-        ({"openai_base_url": "azure.example"}, "OPENAI_BASE_URL must begin with http"),
+        ({"openai_base_url": "azure.example"}, "OPENAI_BASE_URL must be http"),
+        ({"openai_base_url": "http://"}, "OPENAI_BASE_URL must be http"),
+        ({"openai_base_url": "http://host/v1?api-version=1"}, "DEEP_CHAT_UPSTREAM_QUERY"),
+        ({"openai_api_key": "sk-1\n"}, "OPENAI_API_KEY holds a character"),
+        ({"upstream_headers": {"a b": "c"}}, "DEEP_CHAT_UPSTREAM_HEADERS"),
+        ({"upstream_headers": {"a": "b\r\nc: d"}}, "DEEP_CHAT_UPSTREAM_HEADERS"),
         (
             {"openai_base_url": "https://api.openai.com/v1"},
             "OpenAI switched its Assistants API off on 2026-08-26",

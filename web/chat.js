@@ -1,7 +1,7 @@
 // Makes the Deep Chat element: what it may do, and how it looks.
 
 import { connectFor } from "./modes.js";
-import { label } from "./controls.js";
+import { label, onView } from "./controls.js";
 import "./markdown.js";
 import "./vendor/deep-chat.js";
 
@@ -33,9 +33,9 @@ const inMenu = (label, files) => ({
 
 /**
  * A new `<deep-chat>` for a mode, not in the document yet. `history` are messages to begin with, `draft` is
- * text already written. `onRequest`, `onAnswer` (with each body or event of the server), `onMessage` (with
- * each complete message, the visitor's own too) and `onError` (with its text) are called as things happen,
- * `onShown` once it can be used.
+ * text already written. `onRequest` (awaited before each request; what it rejects with is shown instead of an
+ * answer), `onAnswer` (with each body or event of the server), `onMessage` (with each complete message, the
+ * visitor's own too) and `onError` (with its text) are called as things happen, `onShown` once it can be used.
  */
 export const createChat = ({ mode, history, draft, onRequest, onAnswer, onMessage, onError, onShown }) => {
   const chat = document.createElement("deep-chat");
@@ -46,13 +46,17 @@ export const createChat = ({ mode, history, draft, onRequest, onAnswer, onMessag
     errorMessages: { displayServiceErrorMessages: true },
     images: inMenu("Images", { maxNumberOfFiles: MOST_FILES }),
     mixedFiles: inMenu("Files", { maxNumberOfFiles: MOST_FILES }),
-    camera: inMenu("Camera", { format: "jpeg" }),
+    camera: inMenu("Camera"),
     dropupStyles: { button: { position: "inside-start" } },
     submitButtonStyles: { position: "inside-end", submit: { svg: { content: ARROW } } },
     textInput: { placeholder: { text: "Write a message" } },
-    requestInterceptor: (request) => {
-      onRequest();
-      return request;
+    requestInterceptor: async (request) => {
+      try {
+        await onRequest();
+        return request;
+      } catch (error) {
+        return { error: error.message };
+      }
     },
     responseInterceptor: (answer) => {
       onAnswer(answer);
@@ -63,11 +67,11 @@ export const createChat = ({ mode, history, draft, onRequest, onAnswer, onMessag
   });
   if (history.length > 0) chat.history = history;
   if (draft) chat.defaultInput = { text: draft };
-  chat.onComponentRender = () => {
+  onView(chat, () => {
     label(chat);
     chat.classList.add("shown");
     onShown();
-  };
+  });
   chat.append(document.getElementById("welcome").content.cloneNode(true));
   return chat;
 };

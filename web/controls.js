@@ -6,8 +6,20 @@ const inputOf = (chat) => chat.shadowRoot.getElementById("input");
 /** Whether an answer is awaited or being written. */
 export const isBusy = (chat) => inputOf(chat)?.querySelector(`.loading-button, .input-button > ${STOP}`) != null;
 
+const textInputOf = (chat) => chat.shadowRoot.getElementById("text-input");
+
+/** Deep Chat's own focusInput only sets the selection, which does not always bring the focus with it. */
+export const focusInput = (chat) => textInputOf(chat).focus();
+
 /** What the visitor wrote and has not sent. */
-export const draftOf = (chat) => chat.shadowRoot.getElementById("text-input").innerText.trim();
+export const draftOf = (chat) => textInputOf(chat).innerText.trim();
+
+/**
+ * Calls back whenever Deep Chat has made its view. Where the browser is busy it makes it twice, and its own
+ * event reports only the first, which is gone then.
+ */
+export const onView = (chat, callback) =>
+  new MutationObserver(callback).observe(chat.shadowRoot.getElementById("container"), { childList: true });
 
 /**
  * Calls back when the Stop button is pressed. Deep Chat itself only drops its connection, which may as well
@@ -23,6 +35,10 @@ export const onStop = (chat, callback) => {
   listen("click", () => true);
   listen("keydown", (event) => event.key === "Enter");
 };
+
+/** Deep Chat takes the message of a stream that was cut for one that still goes on, and lets nobody change it. */
+export const endStream = (chat) =>
+  chat.shadowRoot.querySelector(".streamed-message")?.classList.remove("streamed-message");
 
 const LABELS = [
   [".dropup-button", "Attach images or files, or take a photo"],

@@ -16,13 +16,14 @@ from deep_chat_proxy.browser.routes import setup_routes
 from deep_chat_proxy.browser.stream import StreamDelivery
 from deep_chat_proxy.middleware.access_log import access_log
 from deep_chat_proxy.middleware.errors import errors
+from deep_chat_proxy.middleware.headers import setup_headers
 from deep_chat_proxy.middleware.origin import origin_middleware, setup_cors
 from deep_chat_proxy.middleware.sealing import Sealer
 from deep_chat_proxy.middleware.session import CookieRules, session_middleware, setup_session
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.store.secret import kept_secret
 from deep_chat_proxy.store.sqlite import SqliteStore
-from deep_chat_proxy.tools import Registry, Tool, ToolExecutor, load_tools
+from deep_chat_proxy.tools import Registry, Tool, ToolError, ToolExecutor, load_tools
 from deep_chat_proxy.tools.weather import get_weather
 from deep_chat_proxy.turn.turns import LiveTurns
 
@@ -53,6 +54,7 @@ def create_app(
         app, sealer, CookieRules(settings.session_days * _DAY, settings.secure_cookie, settings.same_site)
     )
     setup_cors(app, settings.allowed_origins)
+    setup_headers(app)
     setup_routes(app)
     setup_page(app)
 
@@ -88,7 +90,10 @@ async def _end_turns(app: web.Application) -> None:
 def registry_of(settings: Settings) -> Registry:
     """The tools that the settings name. Raises ToolError."""
     if settings.tools:
-        return Registry(load_tools(Path(settings.tools)))
+        try:
+            return Registry(load_tools(Path(settings.tools)))
+        except ToolError as fault:
+            raise ToolError(f"DEEP_CHAT_TOOLS: {fault}") from fault
     return Registry([get_weather] if settings.upstream == "local" else [])
 
 

@@ -20,7 +20,7 @@ async def open_backend(
     settings: Settings, tools: Sequence[ToolDefinition]
 ) -> AsyncIterator[AssistantsDialect]:
     """The dialect of `settings.upstream`, ready to be used; the local OpenAI runs for as long as it is open."""
-    async with _base_url(settings) as base_url, _session() as session:
+    async with _base_url(settings) as base_url, _session(settings) as session:
         client = ApiClient(session, _endpoint(settings, base_url))
         functions = [
             {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
@@ -49,10 +49,15 @@ async def _base_url(settings: Settings) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-def _session() -> aiohttp.ClientSession:
-    """No limit on connections, since each live turn holds one and turns are limited; no cookies of a back end."""
+def _session(settings: Settings) -> aiohttp.ClientSession:
+    """No limit on connections, since each live turn holds one and turns are limited; no cookies of a back end.
+
+    A proxy that the environment names is for the way out, not for our own back end on this machine.
+    """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), trust_env=True
+        connector=aiohttp.TCPConnector(limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=settings.upstream != "local",
     )
 
 

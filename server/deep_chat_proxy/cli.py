@@ -1,6 +1,7 @@
 """The command `deep-chat-proxy`: serve (without a sub-command), local-openai, tools."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -28,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"deep-chat-proxy: {fault}", file=sys.stderr)
         return 2
     except OSError as fault:
-        print(f"deep-chat-proxy: {fault}", file=sys.stderr)
+        hint = "; choose another with --port" if fault.errno == errno.EADDRINUSE else ""
+        print(f"deep-chat-proxy: {fault}{hint}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -48,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="command")
     local = commands.add_parser("local-openai", help="serve the local OpenAI alone")
-    local.add_argument("--host", dest="local_host", default="127.0.0.1", help="default 127.0.0.1")
-    local.add_argument("--port", dest="local_port", type=int, default=8081, help="default 8081")
+    # Before the sub-command or behind it: what stands there last counts.
+    local.add_argument("--host", default=argparse.SUPPRESS, help="address to listen on (default 127.0.0.1)")
+    local.add_argument("--port", type=int, default=argparse.SUPPRESS, help="port to listen on (default 8081)")
     commands.add_parser("tools", help="list the tools that the model may call, with their schemas")
     return parser
 
@@ -78,7 +81,7 @@ def _local_openai(options: argparse.Namespace) -> int:
     from deep_chat_proxy.logs import setup_logs
 
     setup_logs("info")
-    asyncio.run(run_local_openai(options.local_host, options.local_port))
+    asyncio.run(run_local_openai(options.host or "127.0.0.1", 8081 if options.port is None else options.port))
     return 0
 
 

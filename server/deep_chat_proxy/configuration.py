@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -49,7 +49,7 @@ def load_settings(
     try:
         return msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as fault:
-        raise SettingsError(_named(str(fault))) from None
+        raise SettingsError(_named(str(fault), values)) from None
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -87,16 +87,28 @@ def _shaped(key: str, name: str, text: str) -> object:
             except ValueError:
                 raise SettingsError(f'{key} must be JSON such as {{"name": "value"}}') from None
         case _:
-            return text
+            choices = _choices(name)
+            if choices and text.lower() not in choices:
+                raise SettingsError(f"{key}: takes {', '.join(choices)}, not {text!r}")
+            return text.lower() if choices else text
+
+
+def _choices(name: str) -> tuple[str, ...]:
+    """The words that a setting takes; () where it takes others than words of a list."""
+    hint = get_type_hints(Settings)[name]
+    return get_args(hint) if get_origin(hint) is Literal else ()
 
 
 def _unknown(key: str, known: list[str]) -> str:
-    near = get_close_matches(key, known, n=1)
+    near = get_close_matches(key, known, n=1, cutoff=0.8)
     return f"{key} is no setting" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _named(message: str) -> str:
+def _named(message: str, values: Mapping[str, object]) -> str:
     """Msgspec's message with the variable's name in place of the field's path."""
     if (match := _FIELD.search(message)) is None:
         return message.split(" - at `$`", maxsplit=1)[0]
+    for kind, words in (("float", "a number"), ("int", "a whole number")):
+        if message.startswith(f"Expected `{kind}`, got"):
+            return f"{variable(match[1])}: must be {words}, not {values.get(match[1])!r}"
     return f"{variable(match[1])}: {message.split(' - at ', maxsplit=1)[0]}"

@@ -21,6 +21,10 @@ def serve(settings: Settings) -> None:
     setup_logs(settings.log_level)
     app = create_app(settings)
     logger.info("back end: %s", settings.upstream)
+    if settings.upstream == "local" and (settings.openai_api_key or settings.openai_base_url):
+        logger.warning(
+            "a key or an address of a back end is set, but the local one is used: DEEP_CHAT_UPSTREAM names another"
+        )
     web.run_app(
         app,
         host=settings.host,

@@ -19,6 +19,8 @@ Bytes = Annotated[int, Meta(ge=1)]
 
 MIB = 1024 * 1024
 
+_BASE_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -120,6 +122,11 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         """Refuse what cannot work together."""
         if self.upstream == "assistants":
             _check_assistants(self)
+        if not self.openai_api_key.isprintable() or not self.openai_api_key.isascii():
+            raise ValueError("OPENAI_API_KEY holds a character that no key has, such as a line break")
+        for name, value in self.upstream_headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
+                raise ValueError(f"DEEP_CHAT_UPSTREAM_HEADERS: {name!r} with its value is no HTTP header")
         if self.same_site == "none" and self.secure_cookie == "never":
             raise ValueError("DEEP_CHAT_SAME_SITE=none needs DEEP_CHAT_SECURE_COOKIE=always or auto")
         if any(len(key) < 16 for key in self.secrets):
@@ -160,7 +167,10 @@ def _check_assistants(settings: Settings) -> None:
             "OPENAI_BASE_URL: OpenAI switched its Assistants API off on 2026-08-26, so DEEP_CHAT_UPSTREAM=assistants"
             " needs a server that still speaks it (Azure AI Foundry Agents classic, DashScope or your own)"
         )
-    if not settings.openai_base_url.startswith(("http://", "https://")):
-        raise ValueError("OPENAI_BASE_URL must begin with http:// or https://")
+    if not _BASE_URL.fullmatch(settings.openai_base_url):
+        raise ValueError(
+            "OPENAI_BASE_URL must be http:// or https://, a host and a path, such as https://example.com/v1;"
+            " what belongs behind a ? goes into DEEP_CHAT_UPSTREAM_QUERY"
+        )
     if not settings.assistant_id:
         raise ValueError("DEEP_CHAT_ASSISTANT_ID is missing: it names the assistant at the back end")

@@ -343,3 +343,13 @@ async def test_the_app_works_under_a_prefix() -> None:
             async with client.get(body["files"][0]["src"]) as response:
                 assert await response.read() == b"a,b"
             assert sub[CHAT].dialect is dialect
+
+
+async def test_a_compressed_message_is_refused_unread() -> None:
+    async with chat_server() as server:
+        client = await server.visitor()
+        async with client.post(
+            "/api/chat", data=b"\x1f\x8b", headers={"Content-Encoding": "gzip"}
+        ) as response:
+            assert response.status == 415
+            assert await response.json() == {"error": "Please send the message uncompressed."}

@@ -135,3 +135,25 @@ def test_any_origin_but_our_own_is_foreign(origin: str) -> None:
 
 def test_without_a_host_no_page_is_ours() -> None:
     assert not is_own(make_mocked_request("POST", "/"), "null")
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "own"),
+    [
+        ("Chat.Example", "http://chat.example", True),
+        ("chat.example:80", "http://chat.example", True),
+        ("chat.example:443", "https://chat.example", True),
+        ("chat.example:443", "http://chat.example", False),
+        ("chat.example", "ftp://chat.example", False),
+    ],
+)
+def test_an_origin_is_compared_as_browsers_write_it(host: str, origin: str, own: bool) -> None:
+    assert is_own(make_mocked_request("POST", "/", {"Host": host}), origin) is own
+
+
+async def test_a_page_of_another_site_that_hides_its_origin_is_refused() -> None:
+    async with chat_server(ANSWER) as server:
+        client = await server.visitor()
+        headers = {"Sec-Fetch-Site": "cross-site"}
+        async with client.post("/api/threads", headers=headers) as response:
+            assert response.status == 403

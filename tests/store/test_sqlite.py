@@ -102,3 +102,16 @@ async def test_what_a_turn_leaves_belongs_to_its_thread_and_visitor() -> None:
     )
     assert "file-abc" not in str(shown)
     await store.close()
+
+
+async def test_the_file_is_for_its_owner_only_in_a_folder_that_is_for_everyone(tmp_path: Path) -> None:
+    store = await SqliteStore.open(str(tmp_path / "store.sqlite3"))
+    await store.add_thread(ThreadRecord("t", "v", "assistants", None))
+
+    modes = await asyncio.to_thread(
+        lambda: {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob("*.sqlite3*")}
+    )
+    await store.close()
+
+    assert modes
+    assert set(modes.values()) == {0o600}

@@ -321,3 +321,24 @@ async def test_a_stop_while_tools_run_stops_the_tools() -> None:
 
     assert cancelled.is_set()
     assert play.upstream.submitted == []
+
+
+async def test_a_call_that_is_asked_for_twice_in_one_round_is_run_once() -> None:
+    play = Play(
+        [[Accepted(), ToolCallsRequested((ASKED, ASKED_TOO, ASKED))]], [[TextDelta("Fine"), Completed()]]
+    )
+    await play.play()
+
+    assert play.tools.ran == [ASKED, ASKED_TOO]
+    assert [output.call_id for output in play.upstream.submitted[0]] == ["call_1", "call_2"]
+
+
+async def test_a_storm_of_calls_fails_the_turn_before_any_tool_runs() -> None:
+    storm = tuple(ToolCall(f"call_{number}", "weather", "{}") for number in range(65))
+    play = Play([[Accepted(), ToolCallsRequested(storm)]])
+
+    with pytest.raises(ChatError) as raised:
+        await play.play()
+
+    assert raised.value.problem == TOO_MANY_ROUNDS
+    assert play.tools.ran == []

@@ -300,7 +300,7 @@ async def test_what_a_back_end_says_stays_out_of_the_error_and_the_log(
 
     fault = await problem_of(client_of(session, backend.base_url), GET)
 
-    assert fault.cause == "back end answered 500 type=? code=? request=?"
+    assert fault.cause == "back end answered 500 type=? code=other request=?"
     for shown in (fault.problem.sentence, str(fault), repr(fault), caplog.text):
         assert "canary" not in shown
         assert "thread_abc" not in shown

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from deep_chat_proxy.browser.filenames import safe_name
 from deep_chat_proxy.middleware.origin import is_own
 from deep_chat_proxy.middleware.session import came_over_tls
 from deep_chat_proxy.turn.events import ChatFile
+from deep_chat_proxy.turn.filenames import safe_name
 
 FILE_ROUTE = "file"
 

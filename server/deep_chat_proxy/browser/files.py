@@ -1,5 +1,6 @@
 """Files of the assistant, passed on from the back end to the visitor they were made for."""
 
+import asyncio
 from contextlib import aclosing
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -22,6 +23,8 @@ _SHOWN = {
     ".gif": "image/gif",
     ".webp": "image/webp",
 }
+# How long a browser may read nothing of a file, in seconds.
+_SEND_TIMEOUT = 60.0
 _PASSED = {".csv": "text/csv", ".txt": "text/plain", ".pdf": "application/pdf", ".json": "application/json"}
 
 
@@ -46,7 +49,8 @@ async def _pass_on(request: web.Request, content: Content, name: str) -> web.Str
     if request.method != "HEAD":
         async with aclosing(content.chunks) as chunks:
             async for chunk in chunks:
-                await response.write(chunk)
+                async with asyncio.timeout(_SEND_TIMEOUT):
+                    await response.write(chunk)
     return response
 
 

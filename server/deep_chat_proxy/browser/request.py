@@ -45,6 +45,9 @@ async def read_chat_request(request: web.Request, limits: RequestLimits, folder:
     user, 408 for what stops coming, 413 above a limit, 415 for a file of a kind that is not accepted. No file
     stays behind then, nor on cancellation.
     """
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        # Deep Chat compresses nothing; what unpacks to a thousand times its size does.
+        raise refused(415, "Please send the message uncompressed.")
     uploads = Uploads(limits, folder)
     try:
         return await _read(request, limits, uploads)

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from deep_chat_proxy.browser.filenames import safe_name
 from deep_chat_proxy.browser.limits import RequestLimits, in_megabytes
 from deep_chat_proxy.browser.sniff import GROUPS, HEAD, kind_of, sniff
 from deep_chat_proxy.browser.spool import Spool
 from deep_chat_proxy.errors import ChatError, refused
+from deep_chat_proxy.turn.filenames import safe_name
 from deep_chat_proxy.turn.message import Attachment
 
 T = TypeVar("T")

@@ -23,14 +23,15 @@ def origin_middleware(allowed: Collection[str]) -> Middleware:
     @web.middleware
     async def origin(request: web.Request, handler: Handler) -> web.StreamResponse:
         asking = request.headers.get("Origin")
-        foreign = asking is not None and not is_own(request, asking)
-        if foreign and asking not in allowed and request.method not in _SAFE:
-            raise ChatError(_FOREIGN, "origin not in DEEP_CHAT_ALLOWED_ORIGINS")
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            if foreign and asking not in allowed:
-                raise ChatError(_FOREIGN, "preflight of an origin not in DEEP_CHAT_ALLOWED_ORIGINS")
-            return _preflight(request)
-        return await handler(request)
+        if asking is None:
+            refused = request.headers.get("Sec-Fetch-Site") == "cross-site"
+        else:
+            refused = asking not in allowed and not is_own(request, asking)
+        preflight = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+        if refused and (preflight or request.method not in _SAFE):
+            told = f"origin {(asking or '-')[:200]!r} is neither {request.host[:200]!r} nor an allowed one"
+            raise ChatError(_FOREIGN, told)
+        return _preflight(request) if preflight else await handler(request)
 
     return origin
 
@@ -49,13 +50,17 @@ def setup_cors(app: web.Application, allowed: Collection[str]) -> None:
 
 
 def is_own(request: web.Request, origin: str) -> bool:
-    """Whether a page of `origin` is ours; a proxy in front may end TLS, so the scheme is not compared."""
-    host = request.headers.get("Host")
+    """Whether a page of `origin` is ours; a proxy in front may end TLS, so its scheme may be either."""
+    host = request.headers.get("Host", "")
     try:
         # A page without an origin of its own (a file, a sandboxed frame) sends `null`, which has no host.
-        return bool(host) and urlsplit(origin).netloc == host
+        asking = urlsplit(origin)
     except ValueError:
         return False
+    default_port = {"http": ":80", "https": ":443"}.get(asking.scheme)
+    if default_port is None or not host:
+        return False
+    return asking.netloc.lower() == host.lower().removesuffix(default_port)
 
 
 def _preflight(request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ import secrets
 
 from deep_chat_proxy.store.records import FileRecord, Store, ThreadRecord
 from deep_chat_proxy.turn.events import ChatFile, FileKind, FileMade
+from deep_chat_proxy.turn.filenames import safe_name
 
 _DEFAULT_NAMES = {FileKind.IMAGE: "image.png", FileKind.AUDIO: "audio", FileKind.ANY: "file"}
 
@@ -27,7 +28,7 @@ class StoreKeeper:
 
     async def file_made(self, made: FileMade) -> ChatFile:
         """As in `Keeper`."""
-        name = made.name or _DEFAULT_NAMES[made.kind]
+        name = safe_name(made.name) if made.name else _DEFAULT_NAMES[made.kind]
         file_id = secrets.token_urlsafe(16)
         await self._store.add_file(
             FileRecord(

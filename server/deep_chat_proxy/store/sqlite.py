@@ -1,6 +1,7 @@
 """The embedded store: one SQLite file, or memory."""
 
 import asyncio
+import os
 import sqlite3
 from pathlib import Path
 from typing import Self
@@ -38,6 +39,8 @@ CREATE INDEX IF NOT EXISTS file_of_thread ON file (thread_id);
 def _check_place(where: str) -> None:
     """Make the folder and open the file once: aiosqlite leaves a thread behind where that fails."""
     Path(where).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite itself would make it readable for everyone; what it writes beside it gets the same mode.
+    os.close(os.open(where, os.O_CREAT | os.O_RDWR, 0o600))
     sqlite3.connect(where).close()
 
 
@@ -60,7 +63,7 @@ class SqliteStore:
                 # Its thread would keep the process from ending.
                 await connection.close()
                 raise
-        except sqlite3.Error as fault:
+        except (sqlite3.Error, OSError) as fault:
             raise OSError(f"the store {where} cannot be opened: {fault}") from fault
         return cls(connection)
 

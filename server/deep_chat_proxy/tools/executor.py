@@ -4,6 +4,8 @@ import asyncio
 import inspect
 import logging
 import math
+import traceback
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -135,6 +137,9 @@ def _read_arguments(tool: Tool[..., Any], text: str) -> dict[str, Any]:
 
 
 def _failed(tool: Tool[..., Any], fault: BaseException) -> _Refusal:
-    logger.warning("tool %s failed with %s", tool.name, type(fault).__name__)
+    # Where it happened, for whoever wrote the tool; what it says may be anyone's.
+    places = traceback.extract_tb(fault.__traceback__)
+    where = f"{Path(places[-1].filename).name}:{places[-1].lineno}" if places else "unknown"
+    logger.warning("tool %s failed with %s at %s", tool.name, type(fault).__name__, where)
     logger.debug("tool %s", tool.name, exc_info=fault)
     return _Refusal("The tool failed. Go on without its result, or call it with other arguments.")

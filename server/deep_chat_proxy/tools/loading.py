@@ -23,7 +23,7 @@ def load_tools(path: str | Path) -> list[Tool[..., Any]]:
     file = Path(path).expanduser().resolve()
     if not file.is_file():
         raise ToolError(
-            f"{file}: there is no such file. Give the path of a Python file with @tool functions."
+            f"{file}: there is no such file, or it is a folder. Give the path of a Python file with @tool functions."
         )
     module = _run(file)
     found = [value for value in vars(module).values() if isinstance(value, Tool)]

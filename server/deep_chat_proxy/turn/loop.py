@@ -32,6 +32,11 @@ from deep_chat_proxy.turn.events import (
 from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
 from deep_chat_proxy.turn.text import AnswerText
 
+# A model asks for a few at a time; each may run and have an output as long as an output may be.
+_MOST_CALLS = 64
+# As at OpenAI. A model may make a name up, and what it made up is shown.
+_LONGEST_NAME = 64
+
 Emit = Callable[[Sequence[TurnEvent]], None]
 
 
@@ -87,10 +92,8 @@ class TurnLoop:
         try:
             for event in batch:
                 if isinstance(event, ToolCallsRequested):
-                    if not event.calls:
-                        raise ChatError(CUT_OFF, "the back end waits for the outputs of no calls")
                     shown += self._rest(self._text.finish())
-                    return event.calls
+                    return _checked_calls(event.calls)
                 await self._take(event, shown)
         finally:
             # A stop in the middle of a batch keeps what came before.
@@ -134,12 +137,29 @@ class TurnLoop:
 
     async def _run_tools(self, calls: Sequence[ToolCall]) -> list[ToolOutput]:
         """Run the calls of one round at once; the outputs come back in the order of the calls."""
-        self._emit([ToolStarted(call.call_id, call.name, self._tools.label(call.name)) for call in calls])
+        self._emit(
+            [
+                ToolStarted(call.call_id, call.name[:_LONGEST_NAME], self._tools.label(call.name))
+                for call in calls
+            ]
+        )
         async with asyncio.TaskGroup() as group:
             running = [group.create_task(self._run_tool(call), name=f"tool {call.name}") for call in calls]
         return [task.result() for task in running]
 
     async def _run_tool(self, call: ToolCall) -> ToolOutput:
         output = await self._tools.run(call)
-        self._emit([ToolEnded(call.call_id, call.name, output.ok)])
+        self._emit([ToolEnded(call.call_id, call.name[:_LONGEST_NAME], output.ok)])
         return output
+
+
+def _checked_calls(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
+    """The calls of a round, each once. Raises ChatError for none, or more than there can be."""
+    unique: dict[str, ToolCall] = {}
+    for call in calls:
+        unique.setdefault(call.call_id, call)
+    if not unique:
+        raise ChatError(CUT_OFF, "the back end waits for the outputs of no calls")
+    if len(unique) > _MOST_CALLS:
+        raise ChatError(TOO_MANY_ROUNDS, f"{len(unique)} tool calls at once")
+    return tuple(unique.values())

@@ -76,7 +76,12 @@ class UnsentError(ChatError):
 
 
 def path(*segments: str) -> str:
-    """A path of segments that may hold anything: ids are the back end's business, not ours."""
+    """A path of segments that may hold anything: ids are the back end's business, not ours.
+
+    Raises ChatError for one that would be no segment but a way to another path.
+    """
+    if any(segment in {"", ".", ".."} for segment in segments):
+        raise ChatError(FAILED, "the back end named something in a way that cannot be asked for")
     return "".join("/" + quote(segment, safe="") for segment in segments)
 
 

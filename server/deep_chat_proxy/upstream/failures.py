@@ -63,6 +63,10 @@ _BY_STATUS = {
 }
 
 
+# Nobody waits longer than a day, in seconds.
+_LONGEST_WAIT = 86_400.0
+
+
 class ErrorBody(Struct):
     """The inner error object; every field may be missing or of another type at some server."""
 
@@ -83,7 +87,9 @@ class UpstreamError(ChatError):
         retry_after: float | None = None,
         request_id: str = "",
     ) -> None:
-        kind, code, request = map(_label, (body.type, body.code, request_id))
+        # A code that is not in the table may be anything, an id too.
+        code = body.code if body.code in _BY_CODE else "other" if body.code else "-"
+        kind, request = map(_label, (body.type, request_id))
         super().__init__(
             problem,
             f"back end answered {status} type={kind} code={code} request={request}",
@@ -150,7 +156,7 @@ def _seconds(value: str | None) -> float | None:
         seconds = float(value) if value is not None else math.nan
     except ValueError:
         return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
 def _label(value: str) -> str:

@@ -67,7 +67,9 @@ async def _form(attachment: Attachment) -> AsyncIterator[aiohttp.FormData]:
         form = aiohttp.FormData(quote_fields=False)
         # Images for the model to see are stored under `vision`; only those can be read back.
         form.add_field("purpose", "vision" if attachment.kind is FileKind.IMAGE else "assistants")
-        form.add_field("file", handle, filename=attachment.name, content_type=attachment.media_type)
+        # Servers differ in how they read a quotation mark within a quoted name.
+        name = attachment.name.replace('"', "'")
+        form.add_field("file", handle, filename=name, content_type=attachment.media_type)
         yield form
     finally:
         await asyncio.to_thread(handle.close)

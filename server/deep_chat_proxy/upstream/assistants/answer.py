@@ -25,7 +25,7 @@ class Answer:
 
     def __init__(self) -> None:
         self.cut: Cut | None = None
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, list[str]] = {}
         self._files: set[str] = set()
         self._last = ""
         self._after_file = False
@@ -49,7 +49,7 @@ class Answer:
         message_id = str(message.id)
         parts = message.content or []
         full = "\n\n".join(text for part in parts if (text := _text(part)))
-        said = self._texts.get(message_id)
+        said = "".join(self._texts[message_id]) if message_id in self._texts else None
         if not full:
             # Nothing was said, or the server does not repeat what was.
             pass
@@ -58,26 +58,31 @@ class Answer:
         elif full.startswith(said) and message_id == self._last:
             if rest := full[len(said) :]:
                 out.append(TextDelta(rest, whole))
-            self._texts[message_id] = full
+            self._texts[message_id] = [full]
         elif full != said:
-            self._texts[message_id] = full
-            out.append(TextReplaced("\n\n".join(self._texts.values())))
+            self._texts[message_id] = [full]
+            self._say_anew(out)
         for part in parts:
             self._name_files(part, out)
         if message.incomplete_details is not None and message.incomplete_details.reason == "content_filter":
             self.cut = Cut.CONTENT_FILTER
 
     def _say(self, message_id: str, text: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
-        said = self._texts.get(message_id)
-        if said is None or message_id != self._last:
+        said = self._texts.setdefault(message_id, [])
+        if not said or message_id != self._last:
             out.append(PartStarted())
         elif self._after_file:
             out.append(PartStarted())
-            said += "\n\n"
-        self._texts[message_id] = (said or "") + text
+            said.append("\n\n")
+        said.append(text)
         self._last = message_id
         self._after_file = False
         out.append(TextDelta(text, whole))
+
+    def _say_anew(self, out: list[UpstreamEvent]) -> None:
+        if out and isinstance(out[-1], TextReplaced):
+            out.pop()
+        out.append(TextReplaced("\n\n".join("".join(said) for said in self._texts.values())))
 
     def _name_files(self, part: Content, out: list[UpstreamEvent]) -> None:
         if part.image_file is not None and part.image_file.file_id is not None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deep_chat_proxy.browser.filenames import LONGEST, safe_name
+from deep_chat_proxy.turn.filenames import LONGEST, safe_name
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,11 @@ def test_every_name_can_be_shown_and_stays_as_it_is(declared: str) -> None:
     )
     assert unicodedata.is_normalized("NFC", name)
     assert safe_name(name) == name
+
+
+def test_a_name_as_long_as_a_request_is_cut_before_it_is_looked_at() -> None:
+    """Normalising takes quadratic time on combining marks: minutes for a megabyte of them."""
+    name = safe_name("e" + "\u0301" * 1_000_000 + ".txt")
+
+    assert len(name) <= LONGEST
+    assert name.endswith(".txt")

@@ -7,6 +7,9 @@ LONGEST = 120
 """Characters of a safe name, extension included."""
 
 _LONGEST_EXTENSION = 16
+# Of a declared name only its end is looked at: normalising takes quadratic time on combining marks, and a name
+# in JSON may be as long as the request.
+_LONGEST_DECLARED = 1024
 # Zero-width joiners are part of how Persian and emoji sequences are written; other format characters
 # (bidi overrides, zero-width spaces) can only mislead.
 _JOINERS = "\u200c\u200d"
@@ -22,7 +25,7 @@ def safe_name(declared: str) -> str:
 
     Whatever is left without a letter to show (empty, `..`, only spaces) becomes "file".
     """
-    name = _ESCAPED.sub(lambda found: _ESCAPES[found[0].upper()], declared)
+    name = _ESCAPED.sub(lambda found: _ESCAPES[found[0].upper()], declared[-_LONGEST_DECLARED:])
     name = name.replace("\\", "/").rpartition("/")[2]
     # Line breaks are spaces before they are control characters, and what is dropped may stand between spaces.
     name = _SPACES.sub(" ", "".join(letter for letter in _SPACES.sub(" ", name) if _shown(letter)))
