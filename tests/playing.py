@@ -115,9 +115,13 @@ class FakeThread:
 
     def __init__(self, upstream_id: str | None = None) -> None:
         self._upstream_id = upstream_id
+        self.opened: list[str] = []
 
     async def upstream_id(self) -> str | None:
         return self._upstream_id
+
+    async def thread_opened(self, upstream_id: str) -> None:
+        self.opened.append(upstream_id)
 
 
 class FakeKeeper:

@@ -9,8 +9,10 @@ import pytest
 
 from deep_chat_proxy.errors import REJECTED, TURN_ACTIVE
 from deep_chat_proxy.turn.events import Completed
+from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.turn import THREAD_LOST
+from playing import FakeThread
 from upstream import recording as rec
 from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, client_of
 from upstream.playing import WAIT, dialect_of, play
@@ -61,9 +63,13 @@ async def test_a_turn_that_is_stopped_while_its_run_is_being_made_cancels_it(
     backend.on(RUNS, Json(rec.listed(rec.run("queued"))))
     can_be_asked(backend, rec.run("cancelled"))
 
-    await stop_while(a_turn(dialect, thread_id=thread_id), held)
+    thread = FakeThread(thread_id)
+
+    await stop_while(dialect.turn(thread, UserMessage("Hello")), held)
 
     assert backend.lines[-2:] == [CANCEL, RUN]
+    # The next message goes on where this one was.
+    assert thread.opened == ([] if thread_id else [rec.THREAD])
 
 
 async def test_a_turn_that_is_stopped_while_its_outputs_are_on_their_way_cancels_its_run(

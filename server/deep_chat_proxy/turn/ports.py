@@ -34,6 +34,9 @@ class Thread(Protocol):
     async def upstream_id(self) -> str | None:
         """The back end's thread, None for a conversation that has none there yet."""
 
+    async def thread_opened(self, upstream_id: str) -> None:
+        """The back end's thread is `upstream_id`: for a dialect that learns it only when its turn is over."""
+
 
 class Dialect(Protocol):
     """Speaks one protocol with one back end."""

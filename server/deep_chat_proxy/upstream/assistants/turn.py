@@ -46,6 +46,7 @@ class AssistantsTurn:
         self._run_body = run_body
         self._uploads = Uploads(files)
         self._posted = False
+        self._known = True
         self._follower = RunFollower(api, options.pace)
 
     async def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
@@ -57,7 +58,7 @@ class AssistantsTurn:
         lost = self._thread_id is not None and not await self._add_to_thread(self._thread_id, body)
         if lost:
             self._thread_id = None
-        known = self._thread_id is not None
+        self._known = self._thread_id is not None
         accepted = False
         async with aclosing(self._follower.follow(self._first_call(run_body, body))) as batches:
             async for batch in batches:
@@ -65,8 +66,8 @@ class AssistantsTurn:
                 if not accepted:
                     accepted = True
                     yield [Accepted(), *(self._follower.notice(THREAD_LOST) if lost else ())]
-                if not known and (thread_id := self._follower.thread_id) is not None:
-                    known = True
+                if not self._known and (thread_id := self._follower.thread_id) is not None:
+                    self._known = True
                     yield [ThreadOpened(thread_id)]
                 yield batch
 
@@ -112,10 +113,17 @@ class AssistantsTurn:
         """As in `UpstreamTurn`."""
         try:
             await self._in_time(self._follower.end(), "the run could not be ended")
+            await self._keep_thread()
             if not self._posted:
                 await self._in_time(self._uploads.take_back(), "unused uploads stay at the back end")
         finally:
             await asyncio.to_thread(self._discard)
+
+    async def _keep_thread(self) -> None:
+        """A turn that was stopped before the back end had named its thread: the next message belongs there too."""
+        if not self._known and (thread_id := self._follower.thread_id) is not None:
+            self._known = True
+            await self._thread.thread_opened(thread_id)
 
     async def _in_time(self, work: Awaitable[None], otherwise: str) -> None:
         try:
