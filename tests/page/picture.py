@@ -19,7 +19,7 @@ from page.served import served
 PICTURE = Path(__file__).parents[2] / "web" / "readme.png"
 DESK = ViewportSize(width=900, height=880)
 PHONE = ViewportSize(width=390, height=864)
-CONVERSATION = ("Weather in Paris and Tokyo?", "Show it as a table", "Make a CSV")
+CONVERSATION = ("Weather in Paris and Tokyo?", "Show me a table", "Make a CSV")
 SHEET = """
 <!doctype html>
 <style>

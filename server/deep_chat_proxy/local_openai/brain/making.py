@@ -44,6 +44,6 @@ def _chart(_found: re.Match[str], conversation: Conversation) -> Iterator[Action
 
 
 ENTRIES = (
-    Entry(anywhere("csv|spreadsheet"), "make a csv", "a file to download, linked in the text", _csv),
+    Entry(anywhere("csv|spreadsheet"), "make a csv", "a file to download", _csv),
     Entry(anywhere("chart|draw|plot|diagram"), "draw a chart", "a picture as part of the answer", _chart),
 )

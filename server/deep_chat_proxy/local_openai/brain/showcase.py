@@ -8,11 +8,11 @@ from deep_chat_proxy.local_openai.brain.conversation import Conversation
 from deep_chat_proxy.local_openai.brain.entry import Entry, Play, anywhere
 
 HIGHEST_COUNT = 10_000
-TABLE = """| City | Temperature | Sky |
+TABLE = """| Planet | Moons | Day |
 | --- | ---: | --- |
-| Paris | 21 °C | sunny |
-| Rome | 27 °C | clear |
-| Oslo | 14 °C | rain |
+| Mars | 2 | 24.6 hours |
+| Jupiter | 95 | 9.9 hours |
+| Venus | 0 | 243 days |
 """
 CODE = """```python
 def greet(name: str) -> str:
