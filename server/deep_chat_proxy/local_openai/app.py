@@ -1,17 +1,22 @@
 """The application: state, middlewares, routes, end."""
 
 import re
+from collections.abc import Iterator
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from deep_chat_proxy.local_openai import files, models
 from deep_chat_proxy.local_openai.assistants.routes import ROUTES as ASSISTANTS_ROUTES
+from deep_chat_proxy.local_openai.chat.routes import ROUTES as CHAT_ROUTES
 from deep_chat_proxy.local_openai.headers import add_headers
 from deep_chat_proxy.local_openai.middleware import check_beta, check_key, error_bodies, remember
 from deep_chat_proxy.local_openai.options import DEFAULTS, LocalOptions
+from deep_chat_proxy.local_openai.responses.routes import CONVERSATIONS_ROUTES, RESPONSES_ROUTES
 from deep_chat_proxy.local_openai.state import STATE, LocalState
 
-ROUTES = (
+Route = tuple[str, str, Handler]
+COMMON_ROUTES: tuple[Route, ...] = (
     ("GET", "models", models.list_models),
     ("GET", "models/{model}", models.retrieve_model),
     ("GET", "files", files.list_files),
@@ -19,7 +24,6 @@ ROUTES = (
     ("GET", "files/{file_id}", files.retrieve),
     ("DELETE", "files/{file_id}", files.delete),
     ("GET", "files/{file_id}/content", files.content),
-    *ASSISTANTS_ROUTES,
 )
 
 
@@ -32,7 +36,7 @@ def create_local_openai(options: LocalOptions = DEFAULTS) -> web.Application:
         middlewares=[remember, error_bodies, check_key, check_beta], client_max_size=options.max_body
     )
     app[STATE] = LocalState(options)
-    for method, path, handler in ROUTES:
+    for method, path, handler in _routes(options):
         # Deep Chat's direct connection joins a base URL that ends in a slash with "/threads".
         app.router.add_route(method, "/v1{slashes:/+}" + re.sub(r"\{(\w+)\}", r"{\1:[^/]+}", path), handler)
     app.on_response_prepare.append(add_headers)
@@ -40,6 +44,19 @@ def create_local_openai(options: LocalOptions = DEFAULTS) -> web.Application:
     # Once more, for a run that was started while the server was on its way out.
     app.on_cleanup.append(_end_runs)
     return app
+
+
+def _routes(options: LocalOptions) -> Iterator[Route]:
+    """The paths of every protocol that is spoken."""
+    yield from COMMON_ROUTES
+    if options.assistants:
+        yield from ASSISTANTS_ROUTES
+    if options.responses:
+        yield from RESPONSES_ROUTES
+    if options.responses and options.conversations:
+        yield from CONVERSATIONS_ROUTES
+    if options.chat:
+        yield from CHAT_ROUTES
 
 
 async def _end_runs(app: web.Application) -> None:

@@ -29,29 +29,30 @@ def decode(raw: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=shape)
     except msgspec.ValidationError as error:
-        raise _explained(str(error)) from error
+        raise explained(str(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(
             400, "We could not parse the JSON body of your request. The API expects a JSON payload."
         ) from error
 
 
-def _explained(text: str) -> ApiError:
-    """A sentence of msgspec in OpenAI's words."""
+def explained(text: str, *, within: str = "") -> ApiError:
+    """A sentence of msgspec in OpenAI's words; `within` is where the checked value stands in the body."""
     if found := MISSING.match(text):
-        return missing(_joined(found[2], found[1]))
+        return missing(_joined(within, found[2], found[1]))
     if found := UNKNOWN.match(text):
-        param = _joined(found[2], found[1])
+        param = _joined(within, found[2], found[1])
         return ApiError(400, f"Unknown parameter: '{param}'.", param=param, code="unknown_parameter")
     if found := TOO_LONG.match(text):
-        return too_long(found[2], found[1])
+        return too_long(_joined(within, found[2]), found[1])
     if found := PLACED.match(text):
-        return invalid_type(found[2] or "body", found[1])
-    return invalid_type("body", text)
+        return invalid_type(_joined(within, found[2]) or "body", found[1])
+    return invalid_type(within or "body", text)
 
 
-def _joined(place: str | None, name: str) -> str:
-    return f"{place}.{name}" if place else name
+def _joined(*places: str | None) -> str:
+    """One path out of the parts of one."""
+    return ".".join(place for place in places if place)
 
 
 def answer(content: Any, *, status: int = 200) -> web.Response:

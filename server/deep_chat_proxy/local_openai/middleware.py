@@ -68,7 +68,7 @@ async def check_key(request: web.Request, handler: Handler) -> web.StreamRespons
 @web.middleware
 async def check_beta(request: web.Request, handler: Handler) -> web.StreamResponse:
     parts = [part for part in request.path.split("/") if part]
-    if parts[1:2] and parts[1] in ASSISTANTS_FAMILY:
+    if request.app[STATE].options.assistants and parts[1:2] and parts[1] in ASSISTANTS_FAMILY:
         betas = {beta.strip() for beta in request.headers.get("OpenAI-Beta", "").split(",")}
         if "assistants=v1" in betas:
             raise errors.old_beta_header()

@@ -9,13 +9,18 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from deep_chat_proxy.local_openai.assistants.kept import RunKept, ThreadKept
+from deep_chat_proxy.local_openai.assistants.kept import ThreadKept
 from deep_chat_proxy.local_openai.assistants.objects import Assistant, CodeTool, Run, SearchTool
+from deep_chat_proxy.local_openai.bounded import Bounded
+from deep_chat_proxy.local_openai.chat.kept import ChatKept
+from deep_chat_proxy.local_openai.containers import Containers
 from deep_chat_proxy.local_openai.errors import thread_full
 from deep_chat_proxy.local_openai.ids import new_id
 from deep_chat_proxy.local_openai.models import MODEL
 from deep_chat_proxy.local_openai.objects import FileObject, KeptFile
 from deep_chat_proxy.local_openai.options import LocalOptions
+from deep_chat_proxy.local_openai.responses.kept import ConversationKept, ResponseKept
+from deep_chat_proxy.local_openai.responses.objects import Response
 
 T = TypeVar("T")
 READY_ASSISTANT = "asst_local"
@@ -24,7 +29,7 @@ logger = logging.getLogger("deep_chat_proxy.local_openai")
 
 
 class LocalState:
-    """Threads with their messages and runs, files, assistants, and the requests that came."""
+    """Threads, conversations, responses and completions, files, assistants, and the requests that came."""
 
     def __init__(self, options: LocalOptions) -> None:
         self.options = options
@@ -33,12 +38,45 @@ class LocalState:
         self.assistants: dict[str, Assistant] = {READY_ASSISTANT: _ready_assistant()}
         self.threads: dict[str, ThreadKept] = {}
         self.files: dict[str, KeptFile] = {}
+        most, most_bytes = options.max_threads, options.max_thread_bytes
+        self.conversations = Bounded(most=most, most_bytes=most_bytes, dropped=_abandon_conversation)
+        self.responses = Bounded(most=most, most_bytes=most_bytes, dropped=_abandon)
+        """Those that can be retrieved."""
+        self.chats: Bounded[ChatKept] = Bounded(most=most, most_bytes=most_bytes)
+        """Chat Completions requests with what they were answered."""
+        self.containers = Containers(
+            most=options.max_files, most_bytes=options.max_file_bytes, ttl=options.container_ttl
+        )
+        self._answering: dict[str, ResponseKept] = {}
         self._refused: dict[tuple[str, str], None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def active_runs(self) -> list[Run]:
         """Runs that have not ended; those that wait for tool outputs are among them."""
         return [kept.run for thread in self.threads.values() for kept in thread.runs.values() if kept.active]
+
+    def active_responses(self) -> list[Response]:
+        """Responses that have not ended, in the foreground and in the background."""
+        return [kept.response for kept in self._answering.values()]
+
+    def response_began(self, kept: ResponseKept) -> None:
+        self._answering[kept.response.id] = kept
+        if kept.response.background:
+            self.keep_response(kept)
+            self._forget_old_events()
+
+    def response_ended(self, kept: ResponseKept) -> None:
+        self._answering.pop(kept.response.id, None)
+
+    def keep_response(self, kept: ResponseKept) -> None:
+        """From now on it can be retrieved."""
+        self.responses.put(kept.response.id, kept, kept.size)
+
+    def _forget_old_events(self) -> None:
+        too_old = time.time() - self.options.resume_ttl
+        for kept in self.responses:
+            if not kept.active and kept.response.created_at < too_old:
+                kept.log = None
 
     def add_thread(self, thread: ThreadKept) -> None:
         self.threads[thread.thread.id] = thread
@@ -104,19 +142,29 @@ class LocalState:
             while len(self._refused) > MOST_REFUSED:
                 del self._refused[next(iter(self._refused))]
 
-    def start(self, kept: RunKept, life: Coroutine[None, None, None]) -> None:
-        """Let a run live by itself, whoever follows it."""
-        task = asyncio.get_running_loop().create_task(life, name=f"local run {kept.run.id}")
-        kept.task = task
+    def start(self, its_id: str, life: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Let a run, a response or a completion live by itself, whoever follows it."""
+        task = asyncio.get_running_loop().create_task(life, name=f"local {its_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
-        """End every run, and with them the streams that follow."""
+        """End every run, response and completion, and with them the streams that follow."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _abandon(kept: ResponseKept) -> None:
+    if kept.task is not None:
+        kept.task.cancel()
+
+
+def _abandon_conversation(kept: ConversationKept) -> None:
+    if kept.answering is not None:
+        _abandon(kept.answering)
 
 
 def _ready_assistant() -> Assistant:

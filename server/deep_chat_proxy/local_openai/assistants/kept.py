@@ -1,7 +1,6 @@
 """A thread in memory, and its runs with the streams that follow them."""
 
 import asyncio
-from enum import Enum, auto
 from typing import Any
 
 import msgspec
@@ -9,27 +8,10 @@ import msgspec
 from deep_chat_proxy.local_openai.assistants.objects import Message, Run, RunStep, Thread
 from deep_chat_proxy.local_openai.brain.actions import MadeFile
 from deep_chat_proxy.local_openai.brain.conversation import Answered
+from deep_chat_proxy.local_openai.event_stream import End, Listener
 
 ACTIVE = frozenset({"queued", "in_progress", "requires_action", "cancelling"})
 """States in which a run locks its thread."""
-
-
-class End(Enum):
-    """How a stream ends."""
-
-    DONE = auto()
-    """With the event `done`."""
-    WITHOUT_DONE = auto()
-    """After an `error` event."""
-    CUT = auto()
-    """In the middle: the connection breaks."""
-
-
-class Listener:
-    """One stream: frames to be sent, then its end. It holds no more than the events of one run."""
-
-    def __init__(self) -> None:
-        self.frames: asyncio.Queue[bytes | End] = asyncio.Queue()
 
 
 class RunKept:

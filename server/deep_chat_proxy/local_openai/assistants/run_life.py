@@ -9,7 +9,6 @@ import asyncio
 import logging
 import time
 
-from deep_chat_proxy.local_openai.assistants.kept import End
 from deep_chat_proxy.local_openai.assistants.message_writer import MessageWriter, Speech
 from deep_chat_proxy.local_openai.assistants.objects import RunError
 from deep_chat_proxy.local_openai.assistants.scene import conversation
@@ -43,6 +42,7 @@ from deep_chat_proxy.local_openai.brain.actions import (
     Wait,
 )
 from deep_chat_proxy.local_openai.brain.conversation import Call
+from deep_chat_proxy.local_openai.event_stream import End
 
 ENDED_AT = {
     "completed": "completed_at",

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from deep_chat_proxy.local_openai import body
+from deep_chat_proxy.local_openai.asking import first_script
 from deep_chat_proxy.local_openai.assistants.finding import find_assistant, find_thread
 from deep_chat_proxy.local_openai.assistants.kept import RunKept, ThreadKept
 from deep_chat_proxy.local_openai.assistants.messages import new_messages
@@ -26,9 +27,8 @@ from deep_chat_proxy.local_openai.assistants.stage import Stage
 from deep_chat_proxy.local_openai.assistants.steps import wants_search_content
 from deep_chat_proxy.local_openai.assistants.stream import stream_run
 from deep_chat_proxy.local_openai.assistants.threads import new_thread
-from deep_chat_proxy.local_openai.brain import reply
-from deep_chat_proxy.local_openai.brain.actions import Action, Hang, RejectRequest
-from deep_chat_proxy.local_openai.errors import ApiError, run_on_active_run
+from deep_chat_proxy.local_openai.brain.actions import Action, Hang
+from deep_chat_proxy.local_openai.errors import run_on_active_run
 from deep_chat_proxy.local_openai.ids import new_id
 from deep_chat_proxy.local_openai.state import STATE, LocalState
 
@@ -115,22 +115,7 @@ def _keep(request: web.Request, run: Run) -> RunKept:
 def _script(
     state: LocalState, thread_id: str, messages: Iterable[Message], kept: RunKept
 ) -> tuple[Action, ...]:
-    """What the brain answers first. Raises ApiError where it wants the request to be refused."""
-    known = conversation(messages, kept, state.files)
-    text = known.asked.text
-    known = msgspec.structs.replace(known, tried_before=state.was_refused(thread_id, text))
-    script = reply(known)
-    rejection = script[0] if script and isinstance(script[0], RejectRequest) else None
-    state.note_refused(thread_id, text, refused=rejection is not None)
-    if rejection is not None:
-        raise ApiError(
-            rejection.status,
-            rejection.message,
-            kind=rejection.kind,
-            code=rejection.code,
-            retry_after=rejection.retry_after,
-        )
-    return script
+    return first_script(state, thread_id, conversation(messages, kept, state.files))
 
 
 async def _go(
@@ -149,5 +134,5 @@ async def _go(
     listener = kept.listen() if streamed else None
     if thread_is_new:
         kept.emit("thread.created", thread.thread)
-    state.start(kept, RunLife(Stage(state, thread, kept), script).live())
+    kept.task = state.start(kept.run.id, RunLife(Stage(state, thread, kept), script).live())
     return await stream_run(request, kept, listener) if listener else run_answer(request, kept.run)

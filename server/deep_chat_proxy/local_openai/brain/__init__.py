@@ -3,7 +3,7 @@
 `conversation.py` is what goes in, `actions.py` what comes out, `reply.py` the way from one to the
 other: the first `Entry` (`entry.py`) whose pattern fits the visitor's message. The entries stand with
 what they do: `mishaps.py` (whatever can go wrong at a real back end), `tool_calls.py` and `weather.py`
-(functions), `making.py` (files that the assistant makes; `png.py` draws), `reading.py` (files it was
+(functions), `hosted.py` (web search and MCP servers), `making.py` (files that the assistant makes; `png.py` draws), `reading.py` (files it was
 given; `sniff.py` looks inside), `showcase.py` (Markdown, long texts, Unicode) and `talk.py`.
 
 Nothing here waits, speaks HTTP or keeps anything between two replies.

@@ -46,6 +46,26 @@ class Show(Action, frozen=True):
     file: MadeFile
 
 
+class Source(Struct, frozen=True):
+    """A page of the web."""
+
+    url: str
+    title: str
+
+
+class CiteUrl(Action, frozen=True):
+    """Words of the text that link to a page of the web."""
+
+    text: str
+    source: Source
+
+
+class Think(Action, frozen=True):
+    """The model reasons before it answers; each part of the summary begins with its heading in bold."""
+
+    summary: tuple[str, ...]
+
+
 class Refuse(Action, frozen=True):
     """The model declines: a refusal in the place of an answer."""
 
@@ -76,6 +96,37 @@ class RunCode(Action, frozen=True):
     code: str
     logs: str = ""
     image: MadeFile | None = None
+
+
+class SearchWeb(Action, frozen=True):
+    """A use of the built-in web search."""
+
+    query: str
+    sources: tuple[Source, ...]
+
+
+class DrawImage(Action, frozen=True):
+    """A use of the built-in image generation."""
+
+    prompt: str
+    file: MadeFile
+
+
+class UseRemoteTool(Action, frozen=True):
+    """A use of a tool of an MCP server, whose tools are listed first where that was not done before."""
+
+    server: str
+    tool: str
+    arguments: str
+    output: str
+
+
+class AskApproval(Action, frozen=True):
+    """Ends this part of the turn: a tool of an MCP server may be used only when the visitor allows it."""
+
+    server: str
+    tool: str
+    arguments: str
 
 
 class CallFunctions(Action, frozen=True):

@@ -15,7 +15,7 @@ class Use(StrEnum):
 
 
 class Attachment(Struct, frozen=True):
-    """A file of a message, with its bytes."""
+    """A file of a message, with its bytes; `file_id` is empty where they came inside of the message."""
 
     file_id: str
     name: str
@@ -52,6 +52,14 @@ class Function(Struct, frozen=True):
     parameters: dict[str, Any]
 
 
+class Remote(Struct, frozen=True):
+    """An MCP server whose tools may be used."""
+
+    label: str
+    ask_first: bool
+    """Whether each use needs the visitor's approval."""
+
+
 class Conversation(Struct, frozen=True, kw_only=True):
     """The thread so far, and what may be used to answer its last message."""
 
@@ -60,7 +68,10 @@ class Conversation(Struct, frozen=True, kw_only=True):
     """Tool rounds since the visitor's last message, oldest first."""
     functions: tuple[Function, ...] = ()
     built_in: frozenset[str] = frozenset()
-    """Of `file_search` and `code_interpreter`, those that the model may use."""
+    """Of `file_search`, `code_interpreter`, `web_search` and `image_generation`, those that the model may use."""
+    remote: Remote | None = None
+    approved: bool | None = None
+    """What was answered to `AskApproval` since the visitor's last message; None where nothing was."""
     instructions: str = ""
     parallel: bool = True
     """Whether one round may hold several calls."""

@@ -3,7 +3,15 @@
 import re
 from collections.abc import Iterator
 
-from deep_chat_proxy.local_openai.brain.actions import Action, MadeFile, Offer, RunCode, Say, Show
+from deep_chat_proxy.local_openai.brain.actions import (
+    Action,
+    DrawImage,
+    MadeFile,
+    Offer,
+    RunCode,
+    Say,
+    Show,
+)
 from deep_chat_proxy.local_openai.brain.conversation import Conversation
 from deep_chat_proxy.local_openai.brain.entry import Entry, anywhere
 from deep_chat_proxy.local_openai.brain.png import bar_chart
@@ -34,12 +42,15 @@ def _csv(_found: re.Match[str], conversation: Conversation) -> Iterator[Action]:
 
 
 def _chart(_found: re.Match[str], conversation: Conversation) -> Iterator[Action]:
-    if "code_interpreter" not in conversation.built_in:
+    made = MadeFile("cities.png", bar_chart([degrees for _city, degrees in ROWS]))
+    if "code_interpreter" in conversation.built_in:
+        yield RunCode(CHART_CODE, image=made)
+        yield Show(made)
+    elif "image_generation" in conversation.built_in:
+        yield DrawImage("A bar chart of the temperatures in five cities.", made)
+    else:
         yield NO_TOOL
         return
-    made = MadeFile("cities.png", bar_chart([degrees for _city, degrees in ROWS]))
-    yield RunCode(CHART_CODE, image=made)
-    yield Show(made)
     yield Say("The bars are " + ", ".join(f"{city} ({degrees})" for city, degrees in ROWS) + ".")
 
 

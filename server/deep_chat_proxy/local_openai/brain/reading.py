@@ -26,12 +26,13 @@ def describe(conversation: Conversation, files: tuple[Attachment, ...] = ()) -> 
 
 
 def _tool_steps(files: tuple[Attachment, ...], built_in: frozenset[str]) -> Iterator[Action]:
-    searched = [file for file in files if file.use is Use.SEARCH]
+    # What came inside of a message is read there: only a stored file can be searched for, or cited.
+    searched = [file for file in files if file.use is Use.SEARCH and file.file_id]
     if searched and Use.SEARCH in built_in:
         yield SearchFiles(tuple(Found(file.file_id, file.name, _quote(file) or "") for file in searched))
     for file in files:
         if file.use is Use.CODE and Use.CODE in built_in:
-            path = f"/mnt/data/{file.file_id}-{file.name}"
+            path = f"/mnt/data/{file.file_id}-{file.name}" if file.file_id else f"/mnt/data/{file.name}"
             yield RunCode(
                 f"print(open({path!r}).read({QUOTED}))\n", (_quote(file) or f"{len(file.data)} bytes") + "\n"
             )
@@ -48,7 +49,7 @@ def _line(file: Attachment) -> Iterator[Action]:
         yield Say(f"**{file.name}** is {kind}, {len(file.data)} bytes long.")
         return
     yield Say(f"**{file.name}** ({len(file.data)} bytes) says: “{quote}”")
-    if file.use is Use.SEARCH:
+    if file.use is Use.SEARCH and file.file_id:
         yield Cite(file.file_id)
 
 

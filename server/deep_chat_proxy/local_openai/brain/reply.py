@@ -3,8 +3,17 @@
 import re
 from collections.abc import Iterable, Iterator
 
-from deep_chat_proxy.local_openai.brain import making, mishaps, reading, showcase, talk, tool_calls, weather
-from deep_chat_proxy.local_openai.brain.actions import Action, Pace, Say, Wait
+from deep_chat_proxy.local_openai.brain import (
+    hosted,
+    making,
+    mishaps,
+    reading,
+    showcase,
+    talk,
+    tool_calls,
+    weather,
+)
+from deep_chat_proxy.local_openai.brain.actions import Action, Pace, Say, Think, Wait
 from deep_chat_proxy.local_openai.brain.conversation import Conversation
 from deep_chat_proxy.local_openai.brain.entry import Entry
 
@@ -18,9 +27,17 @@ WAITING = re.compile(
     r"^(?:please\s+)?wait\s+(\d{1,4}(?:\.\d{1,3})?)\s*s(?:ec(?:ond)?s?)?\b[\s,:;.]*(?:(?:and|then)\s+)*",
     re.IGNORECASE,
 )
+THINKING = re.compile(
+    r"^(?:please\s+)?think\s+hard(?:er)?\b[\s,:;.]*(?:(?:and|then|about)\s+)?", re.IGNORECASE
+)
+SUMMARY = (
+    "**Reading the question**\n\nI look at every word of it, and at what was said before.",
+    "**Weighing the answer**\n\nThere is one answer that fits, and I will give that one.",
+)
 MODIFIERS_HELP = (
     ("slowly …, be slow", "anything, with long pauses between the words"),
     ("wait 3 seconds, then …", "anything, after a silence"),
+    ("think hard, then …", "anything, after some reasoning, with a summary where the protocol has one"),
 )
 
 
@@ -49,6 +66,8 @@ def _modifier(text: str) -> tuple[Action, str] | None:
         return Pace(SLOW_PACE), text[found.end() :]
     if found := WAITING.match(text):
         return Wait(min(float(found[1]), LONGEST_WAIT)), text[found.end() :]
+    if found := THINKING.match(text):
+        return Think(SUMMARY), text[found.end() :]
     return None
 
 
@@ -93,6 +112,7 @@ def _examples(rows: Iterable[tuple[str, str]]) -> Iterator[Action]:
 COMMANDS = (
     *mishaps.ENTRIES,
     *tool_calls.ENTRIES,
+    *hosted.ENTRIES,
     Entry(talk.HELP, "help", "this list", _help),
     *weather.ENTRIES,
 )
