@@ -6,37 +6,18 @@ from typing import Any
 import pytest
 from openai import APIStatusError, RateLimitError
 
-from deep_chat_proxy.local_openai.brain import reply
-from deep_chat_proxy.local_openai.brain.actions import Say
-from deep_chat_proxy.local_openai.brain.conversation import Conversation, Said
+from local_openai.phrases import QUIET, examples
 from local_openai.wire import WEATHER_TOOL, Local, ids, last, names, said, thread_and_run
 
-QUIET = {
-    "cut the connection",
-    "hang",
-    "hang at once",
-    "http 500, http 429 once",
-    "no quota",
-    "wait 3 seconds, then …",
-}
-"""Examples of `help` that are no stream that ends soon; each has a test of its own."""
 pytestmark = pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning")
-
-
-def examples() -> list[str]:
-    """Everything that `help` names, as a visitor would write it."""
-    actions = reply(Conversation(messages=(Said(by_user=True, text="help"),)))
-    lines = [action.text for action in actions if isinstance(action, Say) and action.text.startswith("- `")]
-    return [line[3:].partition("`:")[0] for line in lines]
 
 
 @pytest.mark.parametrize("example", [one for one in examples() if one not in QUIET])
 async def test_everything_that_help_names_gives_a_stream_that_the_sdk_understands(
     local: Local, example: str
 ) -> None:
-    text = example.replace("NAME", "f").replace("slowly …, be slow", "slowly count to 2")
     events = await local.ask(
-        text, tools=[WEATHER_TOOL, {"type": "code_interpreter"}, {"type": "file_search"}]
+        example, tools=[WEATHER_TOOL, {"type": "code_interpreter"}, {"type": "file_search"}]
     )
 
     assert names(events)[-1] in {"done", "error"}

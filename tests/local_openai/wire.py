@@ -9,10 +9,14 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 from openai import AsyncOpenAI
-from openai.types import ErrorObject
+from openai.types import ContainerRetrieveResponse, ErrorObject
 from openai.types.beta import Assistant, AssistantStreamEvent, Thread
 from openai.types.beta.threads import Message, Run
 from openai.types.beta.threads.runs import RunStep
+from openai.types.chat import ChatCompletion
+from openai.types.containers import FileRetrieveResponse
+from openai.types.conversations import Conversation
+from openai.types.responses import Response
 from pydantic import BaseModel, TypeAdapter
 
 from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_openai
@@ -28,6 +32,11 @@ MODELS: dict[str, type[BaseModel]] = {
     "thread.message": Message,
     "thread.run": Run,
     "thread.run.step": RunStep,
+    "response": Response,
+    "conversation": Conversation,
+    "chat.completion": ChatCompletion,
+    "container.file": FileRetrieveResponse,
+    "container": ContainerRetrieveResponse,
 }
 HEADERS = {"Authorization": "Bearer any", "OpenAI-Beta": "assistants=v2"}
 WEATHER_TOOL = {
@@ -157,7 +166,8 @@ def check_event(name: str, data: Any) -> None:
 def check_object(answer: Any) -> None:
     """Objects of a kind that the SDK knows fit its model; in lists too."""
     for one in answer["data"] if answer.get("object") == "list" else [answer]:
-        if model := MODELS.get(one.get("object", "")):
+        # The answer to a deletion of a response calls itself a response, too.
+        if (model := MODELS.get(one.get("object", ""))) and "deleted" not in one:
             model.model_validate(one)
 
 

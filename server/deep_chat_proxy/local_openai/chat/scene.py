@@ -16,10 +16,12 @@ from deep_chat_proxy.local_openai.brain.conversation import (
 from deep_chat_proxy.local_openai.chat.requests import (
     AssistantMessage,
     CreateCompletion,
+    DeveloperMessage,
     FileIn,
     ImageIn,
     Message,
     RefusalIn,
+    SystemMessage,
     TextIn,
     Tool,
     ToolChoice,
@@ -73,11 +75,10 @@ def _check_tools(asked: CreateCompletion) -> None:
 def _check_answers(messages: list[Message]) -> None:
     """After calls come the messages that answer all of them, and no others."""
     waiting: dict[str, None] = {}
-    answered = True
     for index, message in enumerate(messages):
         param = f"messages.[{index}].role"
         if isinstance(message, ToolMessage):
-            if answered or message.tool_call_id not in waiting:
+            if message.tool_call_id not in waiting:
                 raise ApiError(
                     400,
                     "Invalid parameter: messages with role 'tool' must be a response to a preceeding message "
@@ -85,13 +86,10 @@ def _check_answers(messages: list[Message]) -> None:
                     param=param,
                 )
             waiting.pop(message.tool_call_id)
-            answered = not waiting
-            continue
-        if waiting:
+        elif waiting:
             raise _unanswered(waiting, param)
-        if isinstance(message, AssistantMessage) and message.tool_calls:
-            waiting = {call.id: None for call in message.tool_calls}
-            answered = False
+        elif isinstance(message, AssistantMessage):
+            waiting = {call.id: None for call in message.tool_calls or ()}
     if waiting:
         raise _unanswered(waiting, f"messages.[{len(messages) - 1}].role")
 
@@ -127,38 +125,48 @@ def conversation(state: LocalState, asked: CreateCompletion) -> Conversation:
         for tool in asked.tools or ()
         if asked.tool_choice != "none"
     )
-    said: list[Said] = []
-    instructions: list[str] = []
-    rounds: list[tuple[Answered, ...]] = []
-    outputs = {one.tool_call_id: _text(one.content) for one in asked.messages if isinstance(one, ToolMessage)}
-    for message in asked.messages:
-        match message:
-            case UserMessage(content):
-                rounds = []
-                said.append(Said(by_user=True, text=_text(content), files=_files(state, content)))
-            case AssistantMessage():
-                if text := _text(message.content) or message.refusal:
-                    said.append(Said(by_user=False, text=text))
-                if message.tool_calls:
-                    rounds.append(
-                        tuple(
-                            Answered(Call(call.function.name, call.function.arguments), outputs[call.id])
-                            for call in message.tool_calls
-                        )
-                    )
-            case ToolMessage():
-                pass
-            case _:
-                instructions.append(_text(message.content))
     return Conversation(
-        messages=tuple(said),
-        rounds=tuple(rounds),
+        messages=tuple(said for message in asked.messages if (said := _said(state, message)) is not None),
+        rounds=_rounds(asked.messages),
         functions=functions,
         built_in=frozenset({"web_search"} if asked.web_search_options is not None else ()),
-        instructions=" ".join(instructions),
+        instructions=" ".join(
+            _text(message.content)
+            for message in asked.messages
+            if isinstance(message, SystemMessage | DeveloperMessage)
+        ),
         parallel=asked.parallel_tool_calls is not False,
         forced=_forced(asked, functions),
     )
+
+
+def _said(state: LocalState, message: Message) -> Said | None:
+    if isinstance(message, UserMessage):
+        return Said(by_user=True, text=_text(message.content), files=_files(state, message.content))
+    if isinstance(message, AssistantMessage) and (text := _text(message.content) or message.refusal):
+        return Said(by_user=False, text=text)
+    return None
+
+
+def _rounds(messages: list[Message]) -> tuple[tuple[Answered, ...], ...]:
+    """The tool rounds since the visitor's last message; the outputs of a round follow its calls."""
+    rounds: list[tuple[Answered, ...]] = []
+    outputs: dict[str, str] = {}
+    # From the end, so that the outputs of a round are known before its calls, which may have the ids of others.
+    for message in reversed(messages):
+        match message:
+            case UserMessage():
+                break
+            case ToolMessage():
+                outputs[message.tool_call_id] = _text(message.content)
+            case AssistantMessage(tool_calls=[_, *_] as calls):
+                rounds.append(
+                    tuple(
+                        Answered(Call(call.function.name, call.function.arguments), outputs[call.id])
+                        for call in calls
+                    )
+                )
+    return tuple(reversed(rounds))
 
 
 def _forced(asked: CreateCompletion, functions: tuple[Function, ...]) -> str | None:
