@@ -106,8 +106,8 @@ async def test_what_was_cut_short_was_said(local: Local) -> None:
     [
         ("/conversations/conv_x", 404, "Conversation with id 'conv_x' not found."),
         ("/conversations/conv_x/items", 404, "Conversation with id 'conv_x' not found."),
-        ("/conversations/CONV/items/msg_x", 404, "Item with id 'msg_x' not found."),
-        ("/conversations/CONV/items?after=msg_x", 404, "No item found with id 'msg_x'."),
+        ("/conversations/{conversation}/items/msg_x", 404, "Item with id 'msg_x' not found."),
+        ("/conversations/{conversation}/items?after=msg_x", 404, "No item found with id 'msg_x'."),
         (
             "/conversations/undefined",
             400,
@@ -117,7 +117,7 @@ async def test_what_was_cut_short_was_said(local: Local) -> None:
 )
 async def test_what_is_not_there_is_told(local: Local, path: str, status: int, message: str) -> None:
     conversation_id = await conversation_with(local, "Hello")
-    got, answer = await local.call("GET", path.replace("CONV", conversation_id))
+    got, answer = await local.call("GET", path.replace("{conversation}", conversation_id))
 
     assert (got, answer["error"]["message"]) == (status, message)
 

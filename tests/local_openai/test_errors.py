@@ -36,17 +36,17 @@ async def test_a_thread_with_an_active_run_takes_no_message_and_no_other_run(loc
     [
         ("/threads/thread_x", "No thread found with id 'thread_x'."),
         ("/threads/thread_x/messages", "No thread found with id 'thread_x'."),
-        ("/threads/THREAD/runs/run_x", "No run found with id 'run_x'."),
-        ("/threads/THREAD/messages/msg_x", "No message found with id 'msg_x'."),
-        ("/threads/THREAD/messages?after=msg_x", "No message found with id 'msg_x'."),
-        ("/threads/THREAD/runs/RUN/steps/step_x", "No step found with id 'step_x'."),
+        ("/threads/{thread}/runs/run_x", "No run found with id 'run_x'."),
+        ("/threads/{thread}/messages/msg_x", "No message found with id 'msg_x'."),
+        ("/threads/{thread}/messages?after=msg_x", "No message found with id 'msg_x'."),
+        ("/threads/{thread}/runs/{run}/steps/step_x", "No step found with id 'step_x'."),
         ("/assistants/asst_x", "No assistant found with id 'asst_x'."),
         ("/nonsense", "Invalid URL (GET /v1/nonsense)"),
     ],
 )
 async def test_what_is_not_there_is_404(local: Local, path: str, message: str) -> None:
     thread_id, run_id = ids(await local.ask("Hello"))
-    answer = await local.call("GET", path.replace("THREAD", thread_id).replace("RUN", run_id))
+    answer = await local.call("GET", path.format(thread=thread_id, run=run_id))
 
     assert answer == (404, error(message))
 

@@ -1,17 +1,28 @@
 """Deep Chat's own `directConnection` to an Assistant, pointed at the local OpenAI by one URL."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, expect
 
+from deep_chat_proxy.local_openai import LocalOptions
 from page.attachments import PICTURE, PICTURE_SAID
 from page.chat_page import opened
-from page.served import ServedSite
+from page.served import ServedSite, served
 
 pytestmark = [
     pytest.mark.page,
     pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.parametrize("mode", ["poll", "stream"]),
 ]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def site() -> AsyncIterator[ServedSite]:
+    """Slow enough for a busy browser: the component loses what it reads together with the end of a stream."""
+    async with served(LocalOptions(token_delay=0.15, poll_after_ms=5)) as running:
+        yield running
 
 
 def address(site: ServedSite, mode: str) -> str:
