@@ -16,6 +16,7 @@ from deep_chat_proxy.browser.keys import CHAT, Chat
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.transcript import AnchorKind
 from deep_chat_proxy.upstream.files import Content
 from playing import ScriptedTurn, Step
 
@@ -55,12 +56,15 @@ class FakeDialect:
         self.asked: list[tuple[str | None, UserMessage]] = []
         self.turns: list[ScriptedTurn] = []
 
+    async def prepare(self) -> None:
+        """Nothing is to be found out."""
+
     def turn(self, thread: Thread, message: UserMessage) -> ScriptedTurn:
         self.turns.append(ScriptedTurn(self.scripts.pop(0), prepare=lambda: self._ask(thread, message)))
         return self.turns[-1]
 
     async def _ask(self, thread: Thread, message: UserMessage) -> None:
-        self.asked.append((await thread.upstream_id(), message))
+        self.asked.append(((await thread.memory()).anchored(AnchorKind.THREAD), message))
 
 
 class ChatServer:

@@ -18,6 +18,8 @@ from deep_chat_proxy.turn.events import (
 )
 from deep_chat_proxy.turn.limits import TurnLimits
 from deep_chat_proxy.turn.log import TurnLog
+from deep_chat_proxy.turn.message import Attachment
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Entry, Memory
 
 T = TypeVar("T")
 
@@ -111,17 +113,44 @@ class FakeTools:
 
 
 class FakeThread:
-    """A thread that is `upstream_id` at the back end."""
+    """A thread that is `upstream_id` at the back end; keeps in memory what a store would."""
 
-    def __init__(self, upstream_id: str | None = None) -> None:
-        self._upstream_id = upstream_id
+    def __init__(self, upstream_id: str | None = None, kind: AnchorKind = AnchorKind.THREAD) -> None:
+        self.anchor = Anchor(kind, upstream_id) if upstream_id is not None else None
+        self.entries: list[Entry] = []
+        self.covered = 0
+        self.files: dict[str, bytes] = {}
         self.opened: list[str] = []
 
-    async def upstream_id(self) -> str | None:
-        return self._upstream_id
+    async def memory(self) -> Memory:
+        return Memory(self.anchor, tuple(self.entries), self.covered)
 
-    async def thread_opened(self, upstream_id: str) -> None:
-        self.opened.append(upstream_id)
+    async def record(
+        self,
+        add: Sequence[Entry] = (),
+        *,
+        anchor: Anchor | None = None,
+        covered: bool = False,
+        forget: bool = False,
+    ) -> None:
+        self.entries += add
+        if anchor is not None:
+            self.anchor = anchor
+            self.opened.append(anchor.upstream_id)
+        if forget:
+            self.entries.clear()
+        self.covered = len(self.entries) if covered else min(self.covered, len(self.entries))
+
+    async def restart(self) -> None:
+        self.anchor, self.covered = None, 0
+        self.entries.clear()
+
+    async def keep_file(self, attachment: Attachment) -> str:
+        self.files[attachment.sha256] = attachment.path.read_bytes()
+        return attachment.sha256
+
+    async def read_file(self, key: str) -> bytes | None:
+        return self.files.get(key)
 
 
 class FakeKeeper:

@@ -1,5 +1,6 @@
 """The application, on one screen: middlewares, routes, lifetimes."""
 
+import logging
 import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
@@ -14,6 +15,7 @@ from deep_chat_proxy.browser.limits import RequestLimits
 from deep_chat_proxy.browser.page import setup_page
 from deep_chat_proxy.browser.routes import setup_routes
 from deep_chat_proxy.browser.stream import StreamDelivery
+from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.middleware.access_log import access_log
 from deep_chat_proxy.middleware.errors import errors
 from deep_chat_proxy.middleware.headers import setup_headers
@@ -22,10 +24,15 @@ from deep_chat_proxy.middleware.sealing import Sealer
 from deep_chat_proxy.middleware.session import CookieRules, session_middleware, setup_session
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.store.secret import kept_secret
+from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.tools import Registry, Tool, ToolError, ToolExecutor, load_tools
 from deep_chat_proxy.tools.weather import get_weather
+from deep_chat_proxy.turn.ports import Dialect
 from deep_chat_proxy.turn.turns import LiveTurns
+
+logger = logging.getLogger("deep_chat_proxy")
 
 _DAY = 24 * 3600
 
@@ -62,13 +69,19 @@ def create_app(
         async with AsyncExitStack() as lifetimes:
             store = await SqliteStore.open(str(_store_path(settings) or ":memory:"))
             lifetimes.push_async_callback(store.close)
+            shelf = Shelf(_shelf_folder(settings), settings.kept_files)
+            lifetimes.push_async_callback(shelf.close)
             executor = ToolExecutor(registry, timeout=settings.tool_timeout, max_output=settings.tool_output)
             lifetimes.push_async_callback(executor.close)
             dialect = await lifetimes.enter_async_context(open_backend(settings, registry.definitions()))
+            tasks = Tasks()
+            lifetimes.push_async_callback(tasks.close)
+            tasks.start(_prepare(dialect), name="prepare the back end")
             turns = LiveTurns(settings.turn_limits, executor)
             lifetimes.push_async_callback(turns.close)
             app[CHAT] = Chat(
                 store=store,
+                shelf=shelf,
                 dialect=dialect,
                 files=dialect.files,
                 turns=turns,
@@ -87,6 +100,14 @@ async def _end_turns(app: web.Application) -> None:
     await app[CHAT].turns.close()
 
 
+async def _prepare(dialect: Dialect) -> None:
+    """What can be found out of the back end is, before the first visitor comes; one that is down is asked later."""
+    try:
+        await dialect.prepare()
+    except ChatError as fault:
+        logger.warning("the back end does not answer as it should: %s: %s", fault.problem.code, fault.cause)
+
+
 def registry_of(settings: Settings) -> Registry:
     """The tools that the settings name. Raises ToolError."""
     if settings.tools:
@@ -94,12 +115,17 @@ def registry_of(settings: Settings) -> Registry:
             return Registry(load_tools(Path(settings.tools)))
         except ToolError as fault:
             raise ToolError(f"DEEP_CHAT_TOOLS: {fault}") from fault
-    return Registry([get_weather] if settings.upstream == "local" else [])
+    return Registry([get_weather] if settings.back_end == "local" else [])
 
 
 def _store_path(settings: Settings) -> Path | None:
     where = settings.store.removeprefix("sqlite:")
     return None if where == ":memory:" else Path(where).expanduser()
+
+
+def _shelf_folder(settings: Settings) -> Path | None:
+    path = _store_path(settings)
+    return None if path is None else path.with_suffix(".files")
 
 
 def _secrets(settings: Settings) -> list[str]:

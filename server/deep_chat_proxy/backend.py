@@ -1,38 +1,129 @@
 """The back end that the settings name, and the dialect that is spoken with it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import aiohttp
 from aiohttp import web
 
-from deep_chat_proxy.settings import Settings
+from deep_chat_proxy.settings import OPENAI_MODEL, Settings
 from deep_chat_proxy.tools import ToolDefinition
-from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
-from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
+from deep_chat_proxy.turn.ports import Dialect
 from deep_chat_proxy.upstream.client import ApiClient, Endpoint
+from deep_chat_proxy.upstream.files import Files
 
-_LOCAL_ASSISTANT = "asst_local"
+_LOCAL_MODEL = "local-1"
+_LOCAL_TOOLS = ("web_search", "code_interpreter", "image_generation")
+
+Function = Mapping[str, object]
+
+
+class BackEnd(Dialect, Protocol):
+    """A dialect together with the files of its back end."""
+
+    @property
+    def files(self) -> Files:
+        """Where what the assistant made is read."""
 
 
 @asynccontextmanager
-async def open_backend(
-    settings: Settings, tools: Sequence[ToolDefinition]
-) -> AsyncIterator[AssistantsDialect]:
-    """The dialect of `settings.upstream`, ready to be used; the local OpenAI runs for as long as it is open."""
+async def open_backend(settings: Settings, tools: Sequence[ToolDefinition]) -> AsyncIterator[BackEnd]:
+    """The dialect of `settings.back_end`, ready to be used; the local OpenAI runs for as long as it is open."""
+    functions = [
+        {"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools
+    ]
+    async with open_client(settings) as client:
+        yield dialect_of(settings, client, functions)
+
+
+@asynccontextmanager
+async def open_client(settings: Settings) -> AsyncIterator[ApiClient]:
+    """A client of the back end."""
     async with _base_url(settings) as base_url, _session(settings) as session:
-        client = ApiClient(session, _endpoint(settings, base_url))
-        functions = [
-            {"name": tool.name, "description": tool.description, "parameters": tool.parameters}
-            for tool in tools
-        ]
-        yield AssistantsDialect(client, _options(settings), functions)
+        yield ApiClient(session, _endpoint(settings, base_url))
+
+
+def dialect_of(settings: Settings, client: ApiClient, functions: Sequence[Function]) -> BackEnd:
+    """The dialect that the settings name, of which alone the code is loaded."""
+    match settings.back_end:
+        case "assistants":
+            return _assistants(settings, client, functions)
+        case "chat":
+            return _chat(settings, client, functions)
+        case _:
+            return _responses(settings, client, functions)
+
+
+def model_of(settings: Settings) -> str:
+    """The model that answers, where the back end has to be told."""
+    return settings.model or (_LOCAL_MODEL if settings.back_end == "local" else OPENAI_MODEL)
+
+
+def _assistants(settings: Settings, client: ApiClient, functions: Sequence[Function]) -> BackEnd:
+    from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect  # noqa: PLC0415
+    from deep_chat_proxy.upstream.assistants.options import AssistantsOptions  # noqa: PLC0415
+
+    options = AssistantsOptions(
+        assistant_id=settings.assistant_id,
+        model=settings.model or None,
+        instructions=settings.instructions or None,
+        stream=settings.follow != "poll",
+        file_tool=settings.file_tool,
+    )
+    return AssistantsDialect(client, options, functions)
+
+
+def _responses(settings: Settings, client: ApiClient, functions: Sequence[Function]) -> BackEnd:
+    from deep_chat_proxy.upstream.responses.dialect import ResponsesDialect  # noqa: PLC0415
+    from deep_chat_proxy.upstream.responses.options import ResponsesOptions, Way  # noqa: PLC0415
+    from deep_chat_proxy.upstream.responses.tools import hosted_tools  # noqa: PLC0415
+
+    names = _LOCAL_TOOLS if settings.back_end == "local" else settings.hosted_tools
+    servers = [{"server_label": label, **server} for label, server in settings.mcp_servers.items()]
+    known_to_keep = settings.at_openai or settings.back_end == "local"
+    state = "conversation" if settings.thread_state == "auto" and known_to_keep else settings.thread_state
+    options = ResponsesOptions(
+        model=model_of(settings),
+        instructions=settings.instructions or None,
+        way=None if state == "auto" else Way(state),
+        stream=settings.follow != "poll",
+        hosted=hosted_tools(names, settings.vector_stores, servers),
+        reasoning=_reasoning(settings),
+        upload={"auto": None, "always": True, "never": False}[settings.upload_files],
+        history_tokens=settings.history_tokens,
+        longest_text=settings.max_text,
+        largest_file=settings.max_file_size,
+    )
+    return ResponsesDialect(client, options, functions)
+
+
+def _reasoning(settings: Settings) -> dict[str, str]:
+    chosen = {"effort": settings.reasoning_effort} if settings.reasoning_effort else {}
+    if settings.reasoning_summary != "off":
+        chosen["summary"] = settings.reasoning_summary
+    return chosen
+
+
+def _chat(settings: Settings, client: ApiClient, functions: Sequence[Function]) -> BackEnd:
+    from deep_chat_proxy.upstream.chat_completions.dialect import ChatDialect  # noqa: PLC0415
+    from deep_chat_proxy.upstream.chat_completions.options import ChatOptions  # noqa: PLC0415
+
+    options = ChatOptions(
+        model=model_of(settings),
+        instructions=settings.instructions or None,
+        stream=settings.follow != "poll",
+        reasoning_effort=settings.reasoning_effort,
+        history_tokens=settings.history_tokens,
+        longest_text=settings.max_text,
+    )
+    return ChatDialect(client, options, functions)
 
 
 @asynccontextmanager
 async def _base_url(settings: Settings) -> AsyncIterator[str]:
-    if settings.upstream != "local":
-        yield settings.openai_base_url.rstrip("/")
+    if settings.back_end != "local":
+        yield settings.base_url
         return
     # Imported only where it is used: a server with a real back end has no need of it.
     from deep_chat_proxy.local_openai import create_local_openai  # noqa: PLC0415
@@ -57,16 +148,14 @@ def _session(settings: Settings) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=settings.upstream != "local",
+        trust_env=settings.back_end != "local",
     )
 
 
 def _endpoint(settings: Settings, base_url: str) -> Endpoint:
-    key = settings.openai_api_key or "local"
-    auth = {"api-key": key} if settings.api_key_header == "api-key" else {"Authorization": f"Bearer {key}"}
     return Endpoint(
         base_url=base_url,
-        headers={**auth, **settings.upstream_headers},
+        headers={**_key_header(settings), **settings.upstream_headers},
         query=settings.upstream_query,
         connect=settings.connect_timeout,
         answer=settings.answer_timeout,
@@ -74,11 +163,9 @@ def _endpoint(settings: Settings, base_url: str) -> Endpoint:
     )
 
 
-def _options(settings: Settings) -> AssistantsOptions:
-    return AssistantsOptions(
-        assistant_id=settings.assistant_id or _LOCAL_ASSISTANT,
-        model=settings.model or None,
-        instructions=settings.instructions or None,
-        stream=settings.follow != "poll",
-        file_tool=settings.file_tool,
-    )
+def _key_header(settings: Settings) -> dict[str, str]:
+    """The key as the back end wants it; servers that ask for none get none."""
+    key = settings.openai_api_key or ("local" if settings.back_end == "local" else "")
+    if not key:
+        return {}
+    return {"api-key": key} if settings.api_key_header == "api-key" else {"Authorization": f"Bearer {key}"}

@@ -20,10 +20,10 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError where the address is taken."""
     setup_logs(settings.log_level)
     app = create_app(settings)
-    logger.info("back end: %s", settings.upstream)
-    if settings.upstream == "local" and (settings.openai_api_key or settings.openai_base_url):
+    logger.info("back end: %s", settings.back_end)
+    if settings.back_end == "local" and (settings.openai_api_key or settings.openai_base_url):
         logger.warning(
-            "a key or an address of a back end is set, but the local one is used: DEEP_CHAT_UPSTREAM names another"
+            "a key or an address of a back end is set, but DEEP_CHAT_UPSTREAM=local has the local one used"
         )
     web.run_app(
         app,

@@ -5,7 +5,8 @@ and `OPENAI_BASE_URL`, which are named as the official SDKs name them. `configur
 """
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
@@ -19,6 +20,10 @@ Bytes = Annotated[int, Meta(ge=1)]
 
 MIB = 1024 * 1024
 
+OPENAI = "https://api.openai.com/v1"
+OPENAI_MODEL = "gpt-6-luna"
+"""What OpenAI names as the successor of its small models, and cheap enough for a page that anyone can use."""
+
 _BASE_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
@@ -27,28 +32,51 @@ _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """What the server runs with. Times are in seconds, sizes in bytes unless said otherwise."""
 
-    upstream: Literal["local", "assistants"] = "local"
-    """Which protocol is spoken to the back end; `local` is a back end of our own that needs no key."""
+    upstream: Literal["auto", "responses", "chat", "assistants", "local"] = "auto"
+    """Which protocol is spoken to the back end: Responses, Chat Completions or Assistants; `local` is a back end of
+    our own that needs no key. `auto` is `responses` where a key or an address is set, else `local`."""
     openai_api_key: str = ""
     """The back end's key."""
     openai_base_url: str = ""
-    """Where the back end is; usually ends in /v1."""
+    """Where the back end is; usually ends in /v1. OpenAI's own where it is not set."""
     api_key_header: Literal["authorization", "api-key"] = "authorization"
     """How the key is sent: as a bearer token, or in Azure's `api-key` header."""
     upstream_headers: dict[str, str] = {}
     """Headers for every call to the back end, as JSON."""
     upstream_query: dict[str, str] = {}
     """Query parameters for every call to the back end, as JSON, such as {"api-version": "v1"}."""
+    model: str = ""
+    """The model that answers; `gpt-6-luna` at OpenAI where it is not set. With Assistants it overrides the
+    assistant's own."""
+    instructions: str = ""
+    """What the model is told before every conversation. With Assistants it overrides the assistant's own."""
+    follow: Literal["auto", "stream", "poll"] = "auto"
+    """How an answer is followed; `auto` streams, and asks for it where a stream is lost. `poll` asks for it from the
+    beginning: with Responses it is made in the background, with Chat Completions waited for."""
+    thread_state: Literal["auto", "conversation", "chain", "history"] = "auto"
+    """Who keeps a thread (Responses): the back end in a conversation, the back end in a chain of responses, or the
+    store here, from where it is sent with each message. `auto` asks the back end what it can do."""
+    history_tokens: Annotated[int, Meta(ge=100, le=2_000_000)] = 32_000
+    """Most of a conversation that is sent with a message where the store keeps it, in tokens of four bytes."""
+    hosted_tools: tuple[Literal["web_search", "code_interpreter", "image_generation"], ...] = ()
+    """The back end's own tools that the model may use (Responses), comma-separated: `web_search`,
+    `code_interpreter`, `image_generation`."""
+    vector_stores: tuple[str, ...] = ()
+    """Ids of the vector stores that the model may search (Responses), comma-separated."""
+    mcp_servers: dict[str, dict[str, Any]] = {}
+    """MCP servers that the back end may use (Responses), as JSON by their labels:
+    {"dice": {"server_url": "https://example.com/mcp"}}. What else is in it goes to the back end too."""
+    reasoning_effort: str = ""
+    """How much a reasoning model thinks, such as `low`; the model's own default where it is not set."""
+    reasoning_summary: Literal["off", "auto", "concise", "detailed"] = "off"
+    """Whether what a reasoning model thinks about is shown while it does (Responses)."""
+    upload_files: Literal["auto", "always", "never"] = "auto"
+    """Whether attached files are stored at the back end (Responses); `auto` does so where it keeps conversations.
+    Otherwise they are sent with the message."""
     assistant_id: str = ""
     """The assistant at the back end (Assistants)."""
-    model: str = ""
-    """Overrides the assistant's model."""
-    instructions: str = ""
-    """Overrides the assistant's instructions."""
-    follow: Literal["auto", "stream", "poll"] = "auto"
-    """How a run is followed; `auto` streams, and asks where a stream is lost."""
     file_tool: Literal["auto", "file_search", "code_interpreter"] = "auto"
-    """Which of the back end's tools reads attached files that are no images; `auto` goes by type."""
+    """Which of the back end's tools reads attached files that are no images (Assistants); `auto` goes by type."""
 
     tools: str = ""
     """A Python file with `@tool` functions."""
@@ -95,6 +123,8 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
 
     store: str = "sqlite:~/.local/state/deep-chat-proxy/store.sqlite3"
     """Where threads are remembered: sqlite:PATH, or sqlite::memory: for as long as the server runs."""
+    kept_files: Bytes = 1024 * MIB
+    """Most that is kept beside the store of files that no back end keeps; the oldest make room."""
     secret: str = ""
     """Keys that seal the session cookie, newest first, comma-separated, each of at least 16 characters; made
     and kept beside the store where not set."""
@@ -120,13 +150,16 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
 
     def __post_init__(self) -> None:
         """Refuse what cannot work together."""
-        if self.upstream == "assistants":
-            _check_assistants(self)
+        if self.back_end != "local":
+            _check_back_end(self)
         if not self.openai_api_key.isprintable() or not self.openai_api_key.isascii():
             raise ValueError("OPENAI_API_KEY holds a character that no key has, such as a line break")
         for name, value in self.upstream_headers.items():
             if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
                 raise ValueError(f"DEEP_CHAT_UPSTREAM_HEADERS: {name!r} with its value is no HTTP header")
+        for label, server in self.mcp_servers.items():
+            if not ({"server_url", "connector_id"} & server.keys()):
+                raise ValueError(f"DEEP_CHAT_MCP_SERVERS: {label} has no server_url (or connector_id)")
         if self.same_site == "none" and self.secure_cookie == "never":
             raise ValueError("DEEP_CHAT_SAME_SITE=none needs DEEP_CHAT_SECURE_COOKIE=always or auto")
         if any(len(key) < 16 for key in self.secrets):
@@ -139,6 +172,23 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
                 )
         if not re.fullmatch(r"sqlite:.*[^/.]", self.store):
             raise ValueError("DEEP_CHAT_STORE must be sqlite:PATH or sqlite::memory:")
+
+    @property
+    def back_end(self) -> Literal["responses", "chat", "assistants", "local"]:
+        """Which protocol is spoken, or `local`."""
+        if self.upstream != "auto":
+            return self.upstream
+        return "responses" if self.openai_api_key or self.openai_base_url else "local"
+
+    @property
+    def base_url(self) -> str:
+        """Where the back end is, without a slash at its end."""
+        return (self.openai_base_url or OPENAI).rstrip("/")
+
+    @property
+    def at_openai(self) -> bool:
+        """Whether the back end is OpenAI's own."""
+        return urlsplit(self.base_url).hostname == urlsplit(OPENAI).hostname
 
     @property
     def secrets(self) -> list[str]:
@@ -159,18 +209,35 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         )
 
 
-def _check_assistants(settings: Settings) -> None:
-    if not settings.openai_base_url:
-        raise ValueError("OPENAI_BASE_URL is missing: it says where a server that speaks Assistants is")
-    if "api.openai.com" in settings.openai_base_url:
-        raise ValueError(
-            "OPENAI_BASE_URL: OpenAI switched its Assistants API off on 2026-08-26, so DEEP_CHAT_UPSTREAM=assistants"
-            " needs a server that still speaks it (Azure AI Foundry Agents classic, DashScope or your own)"
-        )
-    if not _BASE_URL.fullmatch(settings.openai_base_url):
+def _check_back_end(settings: Settings) -> None:
+    at_openai = settings.at_openai
+    if settings.openai_base_url and not _BASE_URL.fullmatch(settings.openai_base_url):
         raise ValueError(
             "OPENAI_BASE_URL must be http:// or https://, a host and a path, such as https://example.com/v1;"
             " what belongs behind a ? goes into DEEP_CHAT_UPSTREAM_QUERY"
+        )
+    if settings.back_end == "assistants":
+        _check_assistants(settings, at_openai=at_openai)
+    elif not settings.model and not at_openai:
+        raise ValueError(
+            "DEEP_CHAT_MODEL is missing: it names a model of the server at OPENAI_BASE_URL"
+            " (`deep-chat-proxy check` lists them, where the server tells)"
+        )
+    if at_openai and not settings.openai_api_key:
+        raise ValueError("OPENAI_API_KEY is missing: OpenAI answers nobody without one")
+
+
+def _check_assistants(settings: Settings, *, at_openai: bool) -> None:
+    if not settings.openai_base_url:
+        raise ValueError(
+            "OPENAI_BASE_URL is missing: it says where a server that speaks Assistants is; OpenAI's own does not"
+            " since 2026-08-26, so with a key of OpenAI's leave DEEP_CHAT_UPSTREAM out, which makes it `responses`"
+        )
+    if at_openai:
+        raise ValueError(
+            "OPENAI_BASE_URL: OpenAI switched its Assistants API off on 2026-08-26. Set DEEP_CHAT_UPSTREAM=responses,"
+            " which is what OpenAI speaks today, or name a server that still speaks Assistants (Azure AI Foundry"
+            " Agents classic, DashScope or your own)"
         )
     if not settings.assistant_id:
         raise ValueError("DEEP_CHAT_ASSISTANT_ID is missing: it names the assistant at the back end")

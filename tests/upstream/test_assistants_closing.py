@@ -11,7 +11,7 @@ from deep_chat_proxy.errors import REJECTED, TURN_ACTIVE
 from deep_chat_proxy.turn.events import Completed
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
-from deep_chat_proxy.upstream.assistants.turn import THREAD_LOST
+from deep_chat_proxy.upstream.notices import THREAD_LOST
 from playing import FakeThread
 from upstream import recording as rec
 from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, client_of

@@ -17,7 +17,7 @@ from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.turn.events import Completed, Cut, FileKind, FileReady, Status, ToolOutput
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
-from deep_chat_proxy.upstream.assistants.turn import THREAD_LOST
+from deep_chat_proxy.upstream.notices import THREAD_LOST
 from playing import FakeThread
 from upstream.backend import client_of
 from upstream.playing import WAIT, Played, dialect_of, play

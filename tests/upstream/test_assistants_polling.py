@@ -20,7 +20,7 @@ from deep_chat_proxy.turn.events import (
     Usage,
 )
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
-from deep_chat_proxy.upstream.assistants.polling import PollPace
+from deep_chat_proxy.upstream.pauses import PollPace
 from upstream import recording as rec
 from upstream.backend import Body, Json, ScriptedBackend, client_of
 from upstream.playing import dialect_of, play

@@ -39,7 +39,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
     chat = request.app[CHAT]
     message = await read_chat_request(request, chat.limits, None)
     try:
-        thread = await choose_thread(chat.store, request[SESSION], message.thread, chat.dialect.name)
+        thread = await choose_thread(chat.store, request[SESSION], message.thread)
         turn = await _start(chat, thread, message)
     except BaseException:
         await message.discard()
@@ -53,7 +53,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
 
 
 async def _start(chat: Chat, thread: ThreadRecord, message: ChatRequest) -> LiveTurn:
-    kept = StoreKeeper(chat.store, thread, chat.dialect.name)
+    kept = StoreKeeper(chat.store, chat.shelf, thread)
     upstream = chat.dialect.turn(kept, UserMessage(message.text, message.uploads))
     return await chat.turns.start(thread.thread_id, upstream, kept)
 
@@ -87,7 +87,7 @@ async def stop_turn(request: web.Request) -> web.Response:
 async def start_thread(request: web.Request) -> web.Response:
     """POST /api/threads: starts a new thread, the visitor's current one from now on."""
     chat = request.app[CHAT]
-    thread = await new_thread(chat.store, request[SESSION], chat.dialect.name)
+    thread = await new_thread(chat.store, request[SESSION])
     return _json({"thread_id": thread.thread_id}, status=201)
 
 

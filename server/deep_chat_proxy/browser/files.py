@@ -11,6 +11,7 @@ from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.browser.ownership import own_file
 from deep_chat_proxy.errors import FILE_NOT_FOUND, ChatError
 from deep_chat_proxy.middleware.session import SESSION
+from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.files import Content
 
@@ -32,6 +33,8 @@ async def get_file(request: web.Request) -> web.StreamResponse:
     """GET /api/files/{id}/{name}: the file as an attachment, images inline. The name in the address is for show."""
     chat = request.app[CHAT]
     file = await own_file(chat.store, request[SESSION], request.match_info["file_id"])
+    if file.key is not None:
+        return await _from_shelf(chat.shelf, file.key, file.name)
     try:
         async with chat.files.content(file.upstream_id) as content:
             return await _pass_on(request, content, file.name)
@@ -39,6 +42,13 @@ async def get_file(request: web.Request) -> web.StreamResponse:
         if fault.status != 404:
             raise
         raise ChatError(FILE_NOT_FOUND, "the back end no longer has the file") from fault
+
+
+async def _from_shelf(shelf: Shelf, key: str, name: str) -> web.StreamResponse:
+    path = await asyncio.to_thread(shelf.find, key)
+    if path is None:
+        raise ChatError(FILE_NOT_FOUND, "the file had to make room for newer ones")
+    return web.FileResponse(path, headers=file_headers(name))
 
 
 async def _pass_on(request: web.Request, content: Content, name: str) -> web.StreamResponse:

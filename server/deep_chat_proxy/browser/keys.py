@@ -6,6 +6,7 @@ from msgspec import Struct
 from deep_chat_proxy.browser.limits import RequestLimits
 from deep_chat_proxy.browser.stream import StreamDelivery
 from deep_chat_proxy.store.records import Store
+from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.turn.ports import Dialect
 from deep_chat_proxy.turn.turns import LiveTurns
 from deep_chat_proxy.upstream.files import Files
@@ -17,6 +18,7 @@ class Chat(Struct, frozen=True):
     """
 
     store: Store
+    shelf: Shelf
     dialect: Dialect
     files: Files
     turns: LiveTurns

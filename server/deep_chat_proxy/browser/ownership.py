@@ -27,15 +27,15 @@ async def own_file(store: Store, session: Session, file_id: str) -> FileRecord:
     return file
 
 
-async def new_thread(store: Store, session: Session, dialect: str) -> ThreadRecord:
+async def new_thread(store: Store, session: Session) -> ThreadRecord:
     """A new thread of the visitor, their current one from now on."""
-    thread = ThreadRecord(secrets.token_urlsafe(16), session.visitor, dialect, None)
+    thread = ThreadRecord(secrets.token_urlsafe(16), session.visitor)
     await store.add_thread(thread)
     session.thread_id = thread.thread_id
     return thread
 
 
-async def choose_thread(store: Store, session: Session, choice: ThreadChoice, dialect: str) -> ThreadRecord:
+async def choose_thread(store: Store, session: Session, choice: ThreadChoice) -> ThreadRecord:
     """The thread of a message: the one it names, else one it hints at, else the current one, else a new one.
 
     Raises ChatError for a thread that is named and not the visitor's; hints that lead nowhere are passed over,
@@ -46,7 +46,7 @@ async def choose_thread(store: Store, session: Session, choice: ThreadChoice, di
     else:
         hints = [*choice.session_ids, *([session.thread_id] if session.thread_id is not None else [])]
         found = await _first_own(store, session, hints)
-        thread = found or await new_thread(store, session, dialect)
+        thread = found or await new_thread(store, session)
     session.thread_id = thread.thread_id
     return thread
 

@@ -1,25 +1,25 @@
 """What is remembered, and what a store must be able to do."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
 from deep_chat_proxy.turn.events import FileKind
+from deep_chat_proxy.turn.transcript import Anchor, Entry, Memory
 
 
 class ThreadRecord(Struct, frozen=True):
-    """A conversation of one visitor; `upstream_id` is the thread of `dialect`'s back end, None before the first
-    answer.
-    """
+    """A conversation of one visitor."""
 
     thread_id: str
     visitor: str
-    dialect: str
-    upstream_id: str | None
 
 
 class FileRecord(Struct, frozen=True):
-    """A file that the assistant made in a thread."""
+    """A file that the assistant made in a thread. `upstream_id` is the back end's name for it; where `key` is not
+    None, the file itself is on the shelf under it.
+    """
 
     file_id: str
     thread_id: str
@@ -27,6 +27,7 @@ class FileRecord(Struct, frozen=True):
     upstream_id: str
     name: str
     kind: FileKind
+    key: str | None = None
 
 
 class Store(Protocol):
@@ -38,8 +39,22 @@ class Store(Protocol):
     async def thread(self, thread_id: str) -> ThreadRecord | None:
         """The thread of that id."""
 
-    async def set_upstream(self, thread_id: str, dialect: str, upstream_id: str) -> None:
-        """From now on the thread continues `upstream_id` at the back end of `dialect`."""
+    async def memory(self, thread_id: str, most: int) -> Memory:
+        """What is known of a thread's conversation: of its entries the newest, up to `most` bytes."""
+
+    async def record(
+        self,
+        thread_id: str,
+        add: Sequence[Entry] = (),
+        *,
+        anchor: Anchor | None = None,
+        covered: bool = False,
+        forget: bool = False,
+    ) -> None:
+        """As `record` of the turn's `Thread`, in one transaction."""
+
+    async def restart(self, thread_id: str) -> None:
+        """As `restart` of the turn's `Thread`."""
 
     async def add_file(self, file: FileRecord) -> None:
         """Remember a new file."""

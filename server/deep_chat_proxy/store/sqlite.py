@@ -3,36 +3,36 @@
 import asyncio
 import os
 import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Self
 
 import aiosqlite
+import msgspec
 
 from deep_chat_proxy.store.records import FileRecord, ThreadRecord
+from deep_chat_proxy.store.schema import SET_UP, STEPS
 from deep_chat_proxy.turn.events import FileKind
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Entry, Memory
 
-# WAL lets other processes read while one writes, and NORMAL is durable enough against a crash of ours.
-_SET_UP = """
-PRAGMA journal_mode=WAL;
-PRAGMA synchronous=NORMAL;
-PRAGMA foreign_keys=ON;
-CREATE TABLE IF NOT EXISTS thread (
-    thread_id TEXT PRIMARY KEY,
-    visitor TEXT NOT NULL,
-    dialect TEXT NOT NULL,
-    upstream_id TEXT,
-    created_at INTEGER NOT NULL DEFAULT (unixepoch())
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS file (
-    file_id TEXT PRIMARY KEY,
-    thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE,
-    visitor TEXT NOT NULL,
-    upstream_id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    created_at INTEGER NOT NULL DEFAULT (unixepoch())
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS file_of_thread ON file (thread_id);
+_entry = msgspec.json.Decoder(Entry)
+
+_NEWEST = """
+SELECT position, body FROM (
+    SELECT position, body, SUM(LENGTH(body)) OVER (ORDER BY position DESC) AS together
+    FROM entry WHERE thread_id = ?
+) WHERE together <= ? ORDER BY position
+"""
+# What is added after a restart or a forgetting comes after everything that was covered before.
+_ADD = """
+INSERT INTO entry (thread_id, position, body)
+SELECT ?1, MAX(COALESCE(MAX(position), 0), (SELECT covered FROM thread WHERE thread_id = ?1)) + 1, ?2
+FROM entry WHERE thread_id = ?1
+"""
+_COVER = """
+UPDATE thread SET covered = COALESCE((SELECT MAX(position) FROM entry WHERE thread_id = ?1), covered)
+WHERE thread_id = ?1
 """
 
 
@@ -49,6 +49,7 @@ class SqliteStore:
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
+        self._writing = asyncio.Lock()
 
     @classmethod
     async def open(cls, where: str) -> Self:
@@ -58,51 +59,123 @@ class SqliteStore:
                 await asyncio.to_thread(_check_place, where)
             connection = await aiosqlite.connect(where, isolation_level=None)
             try:
-                await connection.executescript(_SET_UP)
+                store = cls(connection)
+                await store._migrate()
             except BaseException:
                 # Its thread would keep the process from ending.
                 await connection.close()
                 raise
         except (sqlite3.Error, OSError) as fault:
             raise OSError(f"the store {where} cannot be opened: {fault}") from fault
-        return cls(connection)
+        return store
+
+    async def _migrate(self) -> None:
+        """Bring the tables of any earlier version to the newest one; of several processes, one does it."""
+        await self._connection.executescript(SET_UP)
+        async with self._transaction():
+            (row,) = await self._connection.execute_fetchall("PRAGMA user_version")
+            for version, step in list(enumerate(STEPS, 1))[row[0] :]:
+                for statement in step.split(";"):
+                    await self._connection.execute_insert(statement)
+                await self._connection.execute_insert(f"PRAGMA user_version={version}")
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[None]:
+        """One at a time: a connection can hold no two of them."""
+        async with self._writing:
+            await self._connection.execute_insert("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                await self._connection.execute_insert("ROLLBACK")
+                raise
+            await self._connection.execute_insert("COMMIT")
 
     async def add_thread(self, thread: ThreadRecord) -> None:
         """As in `Store`."""
-        await self._connection.execute_insert(
-            "INSERT INTO thread (thread_id, visitor, dialect, upstream_id) VALUES (?, ?, ?, ?)",
-            (thread.thread_id, thread.visitor, thread.dialect, thread.upstream_id),
-        )
+        async with self._writing:
+            await self._connection.execute_insert(
+                "INSERT INTO thread (thread_id, visitor) VALUES (?, ?)", (thread.thread_id, thread.visitor)
+            )
 
     async def thread(self, thread_id: str) -> ThreadRecord | None:
         """As in `Store`."""
         rows = await self._connection.execute_fetchall(
-            "SELECT thread_id, visitor, dialect, upstream_id FROM thread WHERE thread_id = ?", (thread_id,)
+            "SELECT thread_id, visitor FROM thread WHERE thread_id = ?", (thread_id,)
         )
         return next((ThreadRecord(*row) for row in rows), None)
 
-    async def set_upstream(self, thread_id: str, dialect: str, upstream_id: str) -> None:
+    async def memory(self, thread_id: str, most: int) -> Memory:
         """As in `Store`."""
-        await self._connection.execute_insert(
-            "UPDATE thread SET dialect = ?, upstream_id = ? WHERE thread_id = ?",
-            (dialect, upstream_id, thread_id),
+        threads = await self._connection.execute_fetchall(
+            "SELECT anchor, upstream_id, covered FROM thread WHERE thread_id = ?", (thread_id,)
         )
+        kind, upstream_id, covered = next(iter(threads), ("", None, 0))
+        rows = list(await self._connection.execute_fetchall(_NEWEST, (thread_id, most)))
+        return Memory(
+            anchor=Anchor(AnchorKind(str(kind)), str(upstream_id)) if upstream_id is not None else None,
+            entries=tuple(_entry.decode(body) for _, body in rows),
+            covered=sum(position <= covered for position, _ in rows),
+        )
+
+    async def record(
+        self,
+        thread_id: str,
+        add: Sequence[Entry] = (),
+        *,
+        anchor: Anchor | None = None,
+        covered: bool = False,
+        forget: bool = False,
+    ) -> None:
+        """As in `Store`."""
+        write = self._connection.execute_insert
+        async with self._transaction():
+            for entry in add:
+                await write(_ADD, (thread_id, msgspec.json.encode(entry)))
+            if anchor is not None:
+                await write(
+                    "UPDATE thread SET anchor = ?, upstream_id = ? WHERE thread_id = ?",
+                    (anchor.kind.value, anchor.upstream_id, thread_id),
+                )
+            if covered:
+                await write(_COVER, (thread_id,))
+            if forget:
+                await write("DELETE FROM entry WHERE thread_id = ?", (thread_id,))
+
+    async def restart(self, thread_id: str) -> None:
+        """As in `Store`."""
+        async with self._transaction():
+            await self._connection.execute_insert("DELETE FROM entry WHERE thread_id = ?", (thread_id,))
+            await self._connection.execute_insert(
+                "UPDATE thread SET anchor = NULL, upstream_id = NULL WHERE thread_id = ?", (thread_id,)
+            )
 
     async def add_file(self, file: FileRecord) -> None:
         """As in `Store`."""
-        await self._connection.execute_insert(
-            "INSERT INTO file (file_id, thread_id, visitor, upstream_id, name, kind) VALUES (?, ?, ?, ?, ?, ?)",
-            (file.file_id, file.thread_id, file.visitor, file.upstream_id, file.name, file.kind.value),
-        )
+        async with self._writing:
+            await self._connection.execute_insert(
+                "INSERT INTO file (file_id, thread_id, visitor, upstream_id, name, kind, key)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    file.file_id,
+                    file.thread_id,
+                    file.visitor,
+                    file.upstream_id,
+                    file.name,
+                    file.kind.value,
+                    file.key,
+                ),
+            )
 
     async def file(self, file_id: str) -> FileRecord | None:
         """As in `Store`."""
         rows = await self._connection.execute_fetchall(
-            "SELECT file_id, thread_id, visitor, upstream_id, name, kind FROM file WHERE file_id = ?",
+            "SELECT file_id, thread_id, visitor, upstream_id, name, kind, key FROM file WHERE file_id = ?",
             (file_id,),
         )
         return next(
-            (FileRecord(row[0], row[1], row[2], row[3], row[4], FileKind(row[5])) for row in rows), None
+            (FileRecord(row[0], row[1], row[2], row[3], row[4], FileKind(row[5]), row[6]) for row in rows),
+            None,
         )
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ Those of the back end's ids that events must hold stand only in events that the 
 """
 
 from enum import StrEnum
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -104,11 +105,21 @@ class ToolEnded(Event, frozen=True):
 
 
 class FileMade(Event, frozen=True):
-    """The assistant made a file; `upstream_id` is the back end's name for it."""
+    """The assistant made a file; `upstream_id` is the back end's name for it. Where that will not be there for long,
+    or there is none, `path` is the file itself, from here on the keeper's.
+    """
 
     upstream_id: str
     name: str | None
     kind: FileKind
+    path: Path | None = None
+
+
+class Cited(Event, frozen=True):
+    """The answer rests on this source: a page of the web, or a file where `url` is None."""
+
+    title: str
+    url: str | None = None
 
 
 class FileReady(Event, frozen=True):
@@ -158,6 +169,7 @@ UpstreamEvent = (
     | TextReplaced
     | ToolCallsRequested
     | FileMade
+    | Cited
     | Usage
     | TerminalEvent
 )

@@ -11,6 +11,7 @@ from contextlib import aclosing
 
 from deep_chat_proxy.errors import CUT_OFF, EMPTY_ANSWER, TOO_MANY_ROUNDS, ChatError
 from deep_chat_proxy.turn.events import (
+    Cited,
     Completed,
     Failed,
     FileMade,
@@ -30,6 +31,7 @@ from deep_chat_proxy.turn.events import (
     UpstreamEvent,
 )
 from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
+from deep_chat_proxy.turn.sources import Sources
 from deep_chat_proxy.turn.text import AnswerText
 
 # A model asks for a few at a time; each may run and have an output as long as an output may be.
@@ -55,6 +57,7 @@ class TurnLoop:
         self._emit = emit
         self._max_rounds = max_rounds
         self._text = AnswerText()
+        self._sources = Sources()
         self._files_made = 0
 
     async def play(self) -> None:
@@ -116,8 +119,12 @@ class TurnLoop:
             case FileMade():
                 self._files_made += 1
                 shown.append(FileReady(await self._keeper.file_made(event)))
+            case Cited():
+                self._sources.add(event)
             case Completed() | Stopped() | Failed():
                 shown += self._rest(self._text.finish())
+                if isinstance(event, Completed) and self._text.any_shown:
+                    shown += self._rest(self._sources.text())
                 shown.append(self._checked(event))
             case ToolCallsRequested():
                 raise AssertionError("calls are taken by the caller")

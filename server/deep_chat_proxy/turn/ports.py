@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from deep_chat_proxy.turn.events import ChatFile, FileMade, ToolCall, ToolOutput, UpstreamEvent
-from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.message import Attachment, UserMessage
+from deep_chat_proxy.turn.transcript import Anchor, Entry, Memory
 
 
 class UpstreamTurn(Protocol):
@@ -31,11 +32,30 @@ class Thread(Protocol):
     have to wait for one that changes it.
     """
 
-    async def upstream_id(self) -> str | None:
-        """The back end's thread, None for a conversation that has none there yet."""
+    async def memory(self) -> Memory:
+        """What the back end has of it, and what we have."""
 
-    async def thread_opened(self, upstream_id: str) -> None:
-        """The back end's thread is `upstream_id`: for a dialect that learns it only when its turn is over."""
+    async def record(
+        self,
+        add: Sequence[Entry] = (),
+        *,
+        anchor: Anchor | None = None,
+        covered: bool = False,
+        forget: bool = False,
+    ) -> None:
+        """Keep more of what was said, all at once with what stands for the thread at the back end from now on.
+
+        `covered`: the anchor holds all entries, these too. `forget`: they need not be kept any longer.
+        """
+
+    async def restart(self) -> None:
+        """The conversation begins anew: no anchor, no entries."""
+
+    async def keep_file(self, attachment: Attachment) -> str:
+        """Keep a copy of an attachment's content; returns the key to `read_file`."""
+
+    async def read_file(self, key: str) -> bytes | None:
+        """What was kept; None where it had to make room for something newer."""
 
 
 class Dialect(Protocol):
@@ -44,6 +64,9 @@ class Dialect(Protocol):
     @property
     def name(self) -> str:
         """What `DEEP_CHAT_UPSTREAM` calls it."""
+
+    async def prepare(self) -> None:
+        """Find out what the back end can do, before a turn has to wait for that. Raises ChatError."""
 
     def turn(self, thread: Thread, message: UserMessage) -> UpstreamTurn:
         """A turn that answers `message` on `thread`."""

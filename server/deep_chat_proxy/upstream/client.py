@@ -5,6 +5,7 @@ the back end surely did not take them (no connection, a refusal like 429, or a 5
 `Retry-After` is obeyed up to `max_retry_wait`; a longer wait is the visitor's to decide.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
@@ -24,6 +25,8 @@ T = TypeVar("T")
 
 _SURELY_NOT_TAKEN = frozenset({"server_is_overloaded", "slow_down"})
 _MAX_ERROR_BODY = 64 * 1024
+# Seconds.
+_LINGER = 0.2
 
 
 class Endpoint(Struct, frozen=True):
@@ -48,7 +51,9 @@ class Endpoint(Struct, frozen=True):
 
 
 class Call(Struct, frozen=True):
-    """One request. `form` makes a body that cannot be sent twice anew for each try."""
+    """One request. `form` makes a body that cannot be sent twice anew for each try; a `patient` one is answered only
+    when a model has come to its end.
+    """
 
     method: str
     path: str
@@ -58,6 +63,7 @@ class Call(Struct, frozen=True):
     headers: dict[str, str] = {}
     repeatable: bool = False
     stream: bool = False
+    patient: bool = False
 
 
 class Reply(Struct, frozen=True):
@@ -184,7 +190,7 @@ class ApiClient:
 
     async def _request(self, call: Call, body: object, headers: dict[str, str]) -> aiohttp.ClientResponse:
         endpoint = self._endpoint
-        silence = endpoint.silence if call.stream else endpoint.answer
+        silence = endpoint.silence if call.stream or call.patient else endpoint.answer
         async with _mapped(UNREACHABLE):
             return await self._session.request(
                 call.method,
@@ -217,6 +223,19 @@ def surely_not_taken(fault: ChatError) -> bool:
     if isinstance(fault, UpstreamError):
         return fault.status < 500 or (fault.status == 503 and fault.code in _SURELY_NOT_TAKEN)
     return isinstance(fault, UnsentError)
+
+
+async def drained(response: aiohttp.ClientResponse) -> None:
+    """Wait a moment for the end of a stream that has nothing more to say, so that its connection can serve the next
+    call.
+    """
+    try:
+        async with asyncio.timeout(_LINGER):
+            while await response.content.readany():
+                pass
+    except (TimeoutError, aiohttp.ClientError):
+        # The answer is whole already; only the connection is lost.
+        return
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

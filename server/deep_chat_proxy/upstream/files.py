@@ -15,6 +15,15 @@ from deep_chat_proxy.upstream.client import ApiClient, Call, path
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
+# No id of a container or a file has a slash, since it is a segment of a path.
+_WITHIN = "/"
+
+
+def in_container(container_id: str, file_id: str) -> str:
+    """The name of a file in a container, as `Files` understands it."""
+    return f"{container_id}{_WITHIN}{file_id}"
+
+
 class SentFile(Struct, frozen=True):
     """An attachment that the back end has taken under the id `upstream_id`."""
 
@@ -34,14 +43,16 @@ class Content(Struct, frozen=True):
 
 
 class Files:
-    """The back end's file store."""
+    """The back end's file store, and its containers. `purpose` is what files that are no images are stored for."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, purpose: str = "assistants") -> None:
         self._client = client
+        self._purpose = purpose
 
     async def send(self, attachment: Attachment) -> SentFile:
         """Store an attachment. Raises ChatError."""
-        reply = await self._client.ask(Call("POST", path("files"), form=lambda: _form(attachment)))
+        call = Call("POST", path("files"), form=lambda: _form(attachment, self._purpose))
+        reply = await self._client.ask(call)
         return SentFile(str(reply.into(Uploaded).id), attachment)
 
     async def delete(self, upstream_id: str) -> None:
@@ -50,23 +61,23 @@ class Files:
 
     @asynccontextmanager
     async def content(self, upstream_id: str) -> AsyncIterator[Content]:
-        """Read a file. Raises ChatError."""
-        async with self._client.open(
-            Call("GET", path("files", upstream_id, "content"), headers=_AS_IT_IS)
-        ) as response:
+        """Read a file of the store, or one of a container (`in_container`). Raises ChatError."""
+        container, _, file_id = upstream_id.rpartition(_WITHIN)
+        where = path("containers", container, "files", file_id) if container else path("files", file_id)
+        async with self._client.open(Call("GET", f"{where}/content", headers=_AS_IT_IS)) as response:
             size = None if "Content-Encoding" in response.headers else response.content_length
             yield Content(size, self._client.chunks(response))
 
 
 @asynccontextmanager
-async def _form(attachment: Attachment) -> AsyncIterator[aiohttp.FormData]:
+async def _form(attachment: Attachment, purpose: str) -> AsyncIterator[aiohttp.FormData]:
     # Opened for each try: aiohttp closes the file of a form that could not be sent.
     handle = await asyncio.to_thread(attachment.path.open, "rb")
     try:
         # Percent-encoding would reach the assistant as part of the name.
         form = aiohttp.FormData(quote_fields=False)
         # Images for the model to see are stored under `vision`; only those can be read back.
-        form.add_field("purpose", "vision" if attachment.kind is FileKind.IMAGE else "assistants")
+        form.add_field("purpose", "vision" if attachment.kind is FileKind.IMAGE else purpose)
         # Servers differ in how they read a quotation mark within a quoted name.
         name = attachment.name.replace('"', "'")
         form.add_field("file", handle, filename=name, content_type=attachment.media_type)

@@ -1,21 +1,11 @@
-"""What the assistant has said in one turn, told once: from deltas, from whole messages, or from both.
-
-Whole messages are the truth: where deltas were lost or wrong, what follows makes it good.
-"""
+"""An answer in messages: their text, and the files that are named in it."""
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from deep_chat_proxy.turn.events import (
-    Cut,
-    FileKind,
-    FileMade,
-    PartStarted,
-    TextDelta,
-    TextReplaced,
-    UpstreamEvent,
-)
+from deep_chat_proxy.turn.events import Cut, FileKind, FileMade, UpstreamEvent
 from deep_chat_proxy.upstream.assistants.wire import Annotation, Content, Message, MessageDelta
+from deep_chat_proxy.upstream.said import Said
 
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 
@@ -25,14 +15,8 @@ class Answer:
 
     def __init__(self) -> None:
         self.cut: Cut | None = None
-        self._texts: dict[str, list[str]] = {}
+        self.said = Said()
         self._files: set[str] = set()
-        self._last = ""
-        self._after_file = False
-
-    def notice(self, text: str, out: list[UpstreamEvent]) -> None:
-        """Words of our own before the answer; they stay where the answer is said anew."""
-        self._say("", text, out)
 
     def delta(self, delta: MessageDelta, out: list[UpstreamEvent]) -> None:
         """More of a message. A part's `index` is not trusted: a known server counts it up for each token."""
@@ -41,52 +25,22 @@ class Answer:
         message_id = str(delta.id)
         for part in parts:
             if text := _text(part):
-                self._say(message_id, text, out)
+                self.said.say(message_id, text, out)
             self._name_files(part, out)
 
     def settle(self, message: Message, out: list[UpstreamEvent], *, whole: bool) -> None:
-        """A whole message: say what of it was not said, or say all anew where something else was said."""
-        message_id = str(message.id)
+        """A whole message. `whole` as in TextDelta."""
         parts = message.content or []
         full = "\n\n".join(text for part in parts if (text := _text(part)))
-        said = "".join(self._texts[message_id]) if message_id in self._texts else None
-        if not full:
-            # Nothing was said, or the server does not repeat what was.
-            pass
-        elif said is None:
-            self._say(message_id, full, out, whole=whole)
-        elif full.startswith(said) and message_id == self._last:
-            if rest := full[len(said) :]:
-                out.append(TextDelta(rest, whole))
-            self._texts[message_id] = [full]
-        elif full != said:
-            self._texts[message_id] = [full]
-            self._say_anew(out)
+        self.said.settle(str(message.id), full, out, whole=whole)
         for part in parts:
             self._name_files(part, out)
         if message.incomplete_details is not None and message.incomplete_details.reason == "content_filter":
             self.cut = Cut.CONTENT_FILTER
 
-    def _say(self, message_id: str, text: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
-        said = self._texts.setdefault(message_id, [])
-        if not said or message_id != self._last:
-            out.append(PartStarted())
-        elif self._after_file:
-            out.append(PartStarted())
-            said.append("\n\n")
-        said.append(text)
-        self._last = message_id
-        self._after_file = False
-        out.append(TextDelta(text, whole))
-
-    def _say_anew(self, out: list[UpstreamEvent]) -> None:
-        if out and isinstance(out[-1], TextReplaced):
-            out.pop()
-        out.append(TextReplaced("\n\n".join("".join(said) for said in self._texts.values())))
-
     def _name_files(self, part: Content, out: list[UpstreamEvent]) -> None:
         if part.image_file is not None and part.image_file.file_id is not None:
-            self._after_file = True
+            self.said.interrupt()
             self._name_file(str(part.image_file.file_id), None, out)
         annotations: Iterable[Annotation] = (part.text.annotations if part.text is not None else None) or ()
         for annotation in annotations:

@@ -7,12 +7,12 @@ from deep_chat_proxy.turn.events import ToolOutput
 from deep_chat_proxy.upstream.assistants.wire import Assistant, Message, MessageList, Run, RunList
 from deep_chat_proxy.upstream.client import ApiClient, Call, path
 from deep_chat_proxy.upstream.failures import UpstreamError
+from deep_chat_proxy.upstream.pauses import poll_hint
 
 # Sent with every call; servers other than OpenAI's pass it over.
 BETA = {"OpenAI-Beta": "assistants=v2"}
 _PAGE = "100"
 _MAX_PAGES = 10
-_MAX_DIGITS = 10
 
 
 class AssistantsApi:
@@ -22,10 +22,10 @@ class AssistantsApi:
         self.client = client
 
     def thread_and_run(
-        self, run: Mapping[str, object], message: Mapping[str, object], *, stream: bool
+        self, run: Mapping[str, object], messages: Sequence[Mapping[str, object]], *, stream: bool
     ) -> Call:
-        """A new thread with its first message, and the run that answers it."""
-        body = {**run, "thread": {"messages": [message]}, "stream": stream}
+        """A new thread with its first messages, and the run that answers them."""
+        body = {**run, "thread": {"messages": messages}, "stream": stream}
         return Call("POST", path("threads", "runs"), json=body, headers=BETA, stream=stream)
 
     def run(self, thread_id: str, run: Mapping[str, object], *, stream: bool) -> Call:
@@ -97,9 +97,3 @@ class AssistantsApi:
             return reply.into(Assistant).tools
         except ChatError:
             return None
-
-
-def poll_hint(headers: Mapping[str, str]) -> float | None:
-    """`openai-poll-after-ms` in seconds, as OpenAI's own SDK reads it."""
-    value = headers.get("openai-poll-after-ms", "")
-    return int(value) / 1000 if value.isdecimal() and len(value) < _MAX_DIGITS else None

@@ -28,6 +28,9 @@ class AssistantsDialect:
         self._functions = functions
         self._run_body: dict[str, object] | None = None
 
+    async def prepare(self) -> None:
+        """As in `Dialect`; what a run is made with is asked for with the first one."""
+
     def turn(self, thread: Thread, message: UserMessage) -> AssistantsTurn:
         """As in `Dialect`."""
         return AssistantsTurn(

@@ -17,16 +17,13 @@ from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import UpstreamEvent
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.mending import cancel_and_wait
-from deep_chat_proxy.upstream.assistants.polling import PollPace, poll
+from deep_chat_proxy.upstream.assistants.polling import poll
 from deep_chat_proxy.upstream.assistants.translate import Translator
 from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED, Run
-from deep_chat_proxy.upstream.client import Call, surely_not_taken
+from deep_chat_proxy.upstream.client import Call, drained, surely_not_taken
+from deep_chat_proxy.upstream.pauses import PollPace
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
-
-# How long the last bytes of a stream are waited for after its last event, so that its connection can serve
-# the next call; in seconds.
-_LINGER = 0.2
 
 
 class RunFollower:
@@ -121,7 +118,7 @@ class RunFollower:
                     raise
                 if self._translator.paused:
                     yield batch[:-1]
-                    await _drain(response)
+                    await drained(response)
                     yield batch[-1:]
                     return
                 yield batch
@@ -176,13 +173,3 @@ class RunFollower:
         opening, self._opening = self._opening, None
         if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
             opening.result().close()
-
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    try:
-        async with asyncio.timeout(_LINGER):
-            while await response.content.readany():
-                pass
-    except (TimeoutError, aiohttp.ClientError):
-        # The answer is whole already; only the connection is lost.
-        return

@@ -7,9 +7,10 @@ import asyncio
 
 from deep_chat_proxy.errors import TURN_ACTIVE, ChatError
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
-from deep_chat_proxy.upstream.assistants.polling import PollPace, wait_until_ended
+from deep_chat_proxy.upstream.assistants.polling import wait_until_ended
 from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED
 from deep_chat_proxy.upstream.failures import UpstreamError
+from deep_chat_proxy.upstream.pauses import PollPace
 
 # 400: it has ended meanwhile ("Cannot cancel run with status 'completed'."); 404, 405: a server without cancel.
 _NOT_CANCELLED = frozenset({400, 404, 405})

@@ -5,12 +5,14 @@ from typing import Literal
 
 from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.transcript import AssistantSaid, CallsMade, Entry, UserSaid, mended, newest
+from deep_chat_proxy.upstream.attachments import as_text
 from deep_chat_proxy.upstream.files import SentFile
 
 FileTool = Literal["auto", "file_search", "code_interpreter"]
 
 # What a model works through with code rather than reads.
-_DATA = frozenset(
+DATA_TYPES = frozenset(
     {
         "text/csv",
         "text/tab-separated-values",
@@ -23,6 +25,9 @@ _DATA = frozenset(
 )
 # A message needs a content; this stands where a visitor sent files and no word.
 _FILES_ONLY = "Please look at the attached file."
+_MOST_TOKENS = 32_000
+# Characters of one message, by OpenAI's document.
+_LONGEST = 256_000
 
 
 def message_body(message: UserMessage, files: Sequence[SentFile], tool: FileTool) -> dict[str, object]:
@@ -42,7 +47,25 @@ def message_body(message: UserMessage, files: Sequence[SentFile], tool: FileTool
     return body
 
 
+def earlier_messages(entries: Sequence[Entry]) -> list[dict[str, object]]:
+    """What was said before at a back end of another kind, as the first messages of a thread.
+
+    A message can hold no call, so of tools only what the assistant made of them is passed on.
+    """
+    found: list[dict[str, object]] = []
+    for entry in newest(mended(entries)[1], _MOST_TOKENS):
+        match entry:
+            case UserSaid(text, files):
+                content = "\n\n".join([*([text] if text else []), *map(as_text, files)])
+                found.append({"role": "user", "content": content[:_LONGEST]})
+            case AssistantSaid(text) | CallsMade(_, text) if text:
+                found.append({"role": "assistant", "content": text[:_LONGEST]})
+            case _:
+                pass
+    return found
+
+
 def _tool(file: SentFile, tool: FileTool) -> str:
     if tool != "auto":
         return tool
-    return "code_interpreter" if file.attachment.media_type in _DATA else "file_search"
+    return "code_interpreter" if file.attachment.media_type in DATA_TYPES else "file_search"

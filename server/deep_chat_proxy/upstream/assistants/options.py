@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 from deep_chat_proxy.upstream.assistants.message import FileTool
-from deep_chat_proxy.upstream.assistants.polling import PollPace
+from deep_chat_proxy.upstream.pauses import PollPace
 
 
 class AssistantsOptions(Struct, frozen=True):

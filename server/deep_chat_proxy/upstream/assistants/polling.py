@@ -1,46 +1,14 @@
-"""Following a run by asking for it: pauses that grow, and the server's own hint where it gives one."""
+"""Following a run by asking for it."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
-
-from msgspec import Struct
 
 from deep_chat_proxy.turn.events import Status, UpstreamEvent
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.translate import Translator
 from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED
+from deep_chat_proxy.upstream.pauses import PollPace
 
 _STATUS = {"queued": "Waiting for the assistant…", "in_progress": "Thinking…"}
-
-
-class PollPace(Struct, frozen=True):
-    """Pauses between two looks at a run, in seconds: the first, the longest, and how fast they grow."""
-
-    first: float = 0.4
-    longest: float = 1.0
-    growth: float = 1.5
-
-    def pauses(self) -> "Pauses":
-        """The pauses of one run."""
-        return Pauses(self)
-
-
-class Pauses:
-    """How long to wait before the next look."""
-
-    def __init__(self, pace: PollPace) -> None:
-        self._pace = pace
-        self._next = pace.first
-
-    async def wait(self, hint: float | None) -> None:
-        """Wait for the next look; `hint` is the server's wish in seconds, if it has one."""
-        await asyncio.sleep(self.length(hint))
-
-    def length(self, hint: float | None) -> float:
-        """How long the next pause is, in seconds; a hint is obeyed up to ten of them."""
-        pause = self._next if hint is None else min(max(hint, self._pace.first), 10.0)
-        self._next = min(self._next * self._pace.growth, self._pace.longest)
-        return pause
 
 
 async def poll(

@@ -70,9 +70,7 @@ class Translator:
 
     def notice(self, text: str) -> list[UpstreamEvent]:
         """Words of our own before the answer."""
-        out: list[UpstreamEvent] = []
-        self._answer.notice(text, out)
-        return out
+        return self._answer.said.notice(text)
 
     def take(self, events: Sequence[ServerEvent], out: list[UpstreamEvent]) -> None:
         """What a batch of stream events means. Raises ChatError for data that is not what its name says;

@@ -10,19 +10,19 @@ from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Accepted, ThreadOpened, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.following import RunFollower
 from deep_chat_proxy.upstream.assistants.mending import end_active_run
-from deep_chat_proxy.upstream.assistants.message import message_body
+from deep_chat_proxy.upstream.assistants.message import earlier_messages, message_body
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.client import Call
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.files import Files
+from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
 from deep_chat_proxy.upstream.uploads import Uploads
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
-
-THREAD_LOST = "*The earlier conversation is no longer there, so this is the beginning of a new one.*"
 
 
 class AssistantsTurn:
@@ -51,30 +51,33 @@ class AssistantsTurn:
 
     async def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         """As in `UpstreamTurn`."""
-        self._thread_id = await self._thread.upstream_id()
+        memory = await self._thread.memory()
+        self._thread_id = memory.anchored(AnchorKind.THREAD)
         run_body = await self._run_body()
         sent = await self._uploads.send(self._message.attachments)
         body = message_body(self._message, sent, self._options.file_tool)
-        lost = self._thread_id is not None and not await self._add_to_thread(self._thread_id, body)
-        if lost:
-            self._thread_id = None
+        notice = "" if self._thread_id is not None or memory.whole else THREAD_ELSEWHERE
+        if self._thread_id is not None and not await self._add_to_thread(self._thread_id, body):
+            self._thread_id, notice = None, THREAD_LOST
         self._known = self._thread_id is not None
+        earlier = earlier_messages(memory.entries) if memory.whole else []
         accepted = False
-        async with aclosing(self._follower.follow(self._first_call(run_body, body))) as batches:
+        call = self._first_call(run_body, [*earlier, body])
+        async with aclosing(self._follower.follow(call)) as batches:
             async for batch in batches:
                 self._posted = True
                 if not accepted:
                     accepted = True
-                    yield [Accepted(), *(self._follower.notice(THREAD_LOST) if lost else ())]
+                    yield [Accepted(), *(self._follower.notice(notice) if notice else ())]
                 if not self._known and (thread_id := self._follower.thread_id) is not None:
                     self._known = True
                     yield [ThreadOpened(thread_id)]
                 yield batch
 
-    def _first_call(self, run: dict[str, object], message: dict[str, object]) -> Call:
+    def _first_call(self, run: dict[str, object], messages: Sequence[dict[str, object]]) -> Call:
         stream = self._options.stream
         if self._thread_id is None:
-            return self._api.thread_and_run(run, message, stream=stream)
+            return self._api.thread_and_run(run, messages, stream=stream)
         self._follower.go_on(self._thread_id)
         return self._api.run(self._thread_id, run, stream=stream)
 
@@ -123,7 +126,8 @@ class AssistantsTurn:
         """A turn that was stopped before the back end had named its thread: the next message belongs there too."""
         if not self._known and (thread_id := self._follower.thread_id) is not None:
             self._known = True
-            await self._thread.thread_opened(thread_id)
+            anchor = Anchor(AnchorKind.THREAD, thread_id)
+            await self._thread.record(anchor=anchor, covered=True, forget=True)
 
     async def _in_time(self, work: Awaitable[None], otherwise: str) -> None:
         try:

@@ -1,0 +1,45 @@
+"""The tables of the SQLite store, and how those of earlier versions become them."""
+
+# WAL lets other processes read while one writes, and NORMAL is durable enough against a crash of ours.
+SET_UP = """
+PRAGMA journal_mode=WAL;
+PRAGMA synchronous=NORMAL;
+PRAGMA foreign_keys=ON;
+"""
+
+# Each step is one version: `PRAGMA user_version` says how many of them a file has gone through. They are tried in
+# one transaction each, and a table of the first version may be there without a version.
+STEPS = (
+    """
+    CREATE TABLE IF NOT EXISTS thread (
+        thread_id TEXT PRIMARY KEY,
+        visitor TEXT NOT NULL,
+        dialect TEXT NOT NULL,
+        upstream_id TEXT,
+        created_at INTEGER NOT NULL DEFAULT (unixepoch())
+    ) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS file (
+        file_id TEXT PRIMARY KEY,
+        thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE,
+        visitor TEXT NOT NULL,
+        upstream_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        created_at INTEGER NOT NULL DEFAULT (unixepoch())
+    ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS file_of_thread ON file (thread_id);
+    """,
+    """
+    ALTER TABLE thread ADD COLUMN anchor TEXT;
+    UPDATE thread SET anchor = 'thread' WHERE upstream_id IS NOT NULL;
+    ALTER TABLE thread DROP COLUMN dialect;
+    ALTER TABLE thread ADD COLUMN covered INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE file ADD COLUMN key TEXT;
+    CREATE TABLE entry (
+        thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        body BLOB NOT NULL,
+        PRIMARY KEY (thread_id, position)
+    ) WITHOUT ROWID;
+    """,
+)

@@ -1,0 +1,40 @@
+"""The sources of an answer, as a list at its end."""
+
+import re
+
+from deep_chat_proxy.turn.events import Cited
+
+_HEAD = "\n\n**Sources**\n\n"
+_WEB = re.compile(r"https?://[^\s<>]+", re.IGNORECASE)
+# What would end a label or a link in Markdown before its end, or begin something else.
+_SPECIAL = re.compile(r"([\\`*_\[\]<>!|])")
+_MOST = 50
+_LONGEST_TITLE = 200
+
+
+class Sources:
+    """Gathers what an answer cites, each once and in the order in which it was cited."""
+
+    def __init__(self) -> None:
+        self._cited: dict[str, str] = {}
+
+    def add(self, cited: Cited) -> None:
+        """A source; one of which nothing can be shown, or which is one too many, is passed over."""
+        line = _line(cited)
+        if line is not None and len(self._cited) < _MOST:
+            self._cited.setdefault(cited.url or cited.title, line)
+
+    def text(self) -> str:
+        """What comes behind the answer; nothing where nothing was cited."""
+        lines = (f"{number}. {line}" for number, line in enumerate(self._cited.values(), 1))
+        return _HEAD + "\n".join(lines) if self._cited else ""
+
+
+def _line(cited: Cited) -> str | None:
+    title = _SPECIAL.sub(r"\\\1", " ".join(cited.title[:_LONGEST_TITLE].split()))
+    if cited.url is None:
+        return title or None
+    if not _WEB.fullmatch(cited.url):
+        return None
+    url = cited.url.replace("(", "%28").replace(")", "%29")
+    return f"[{title}]({url})" if title else None

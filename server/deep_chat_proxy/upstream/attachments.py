@@ -1,0 +1,119 @@
+"""The files of a message for back ends that take them with it: read as text, or sent along as they are.
+
+Text is part of the message, which every model can read. Everything else goes as base64, and has to go again with
+each message of the conversation where the back end keeps nothing; so a copy stays with us, and only the newest are
+sent again.
+"""
+
+import asyncio
+import base64
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from deep_chat_proxy.errors import refused
+from deep_chat_proxy.turn.events import FileKind
+from deep_chat_proxy.turn.message import Attachment
+from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.transcript import AttachedFile, UserSaid
+
+TEXT_TYPES = frozenset({"application/json", "application/xml", "application/x-sh", "application/typescript"})
+AUDIO_TYPES = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+"""What Chat Completions takes as `input_audio`, with the names it has there."""
+# Of earlier messages, together; in bytes before they are encoded.
+_MOST_AGAIN = 8 * 1024 * 1024
+
+
+def is_text(media_type: str) -> bool:
+    """Whether a file of that type is text for a model to read."""
+    return media_type.startswith("text/") or media_type in TEXT_TYPES
+
+
+def is_document(media_type: str) -> bool:
+    """Whether a model that takes files may take one of that type: PDF and office documents."""
+    return media_type.startswith("application/") and media_type != "application/zip"
+
+
+def not_taken(name: str) -> Exception:
+    """The assistant can do nothing with such a file."""
+    return refused(
+        415,
+        f'The assistant cannot read "{name}". Please send images, PDF, office documents or text instead.',
+        code="file_not_taken",
+    )
+
+
+class MessageFiles:
+    """The attachments of one message, and access to those of the messages before it on the same thread.
+
+    `longest` is how many characters a file may have that is read as text; `audio` says whether the back end's model
+    may be given audio.
+    """
+
+    def __init__(self, thread: Thread, *, longest: int, audio: bool = False) -> None:
+        self._thread = thread
+        self._longest = longest
+        self._audio = audio
+        self._new: dict[str, Attachment] = {}
+        self._again = _MOST_AGAIN
+
+    async def take(self, attachments: Sequence[Attachment]) -> tuple[AttachedFile, ...]:
+        """What the message is to hold of these. Raises ChatError for one that the assistant can do nothing with."""
+        return tuple([await self._take(attachment) for attachment in attachments])
+
+    async def _take(self, attachment: Attachment) -> AttachedFile:
+        media_type = attachment.media_type
+        file = AttachedFile(attachment.name, media_type, attachment.kind)
+        if is_text(media_type):
+            return replace(file, text=await self._text(attachment))
+        heard = self._audio and media_type in AUDIO_TYPES
+        if not heard and attachment.kind is not FileKind.IMAGE and not is_document(media_type):
+            raise not_taken(attachment.name)
+        key = str(attachment.path)
+        self._new[key] = attachment
+        return replace(file, key=key)
+
+    async def _text(self, attachment: Attachment) -> str:
+        data = await asyncio.to_thread(attachment.path.read_bytes)
+        text = data.decode("utf-8-sig", "replace")
+        if len(text) > self._longest:
+            raise refused(
+                413, f'"{attachment.name}" is too long: a text can have {self._longest} characters.'
+            )
+        return text
+
+    async def keep(self, said: UserSaid) -> UserSaid:
+        """The message as it is to be remembered: with a copy of each new file that holds no text."""
+        files = [await self._keep(file) for file in said.files]
+        return replace(said, files=tuple(files))
+
+    async def _keep(self, file: AttachedFile) -> AttachedFile:
+        attachment = self._new.get(file.key or "")
+        return file if attachment is None else replace(file, key=await self._thread.keep_file(attachment))
+
+    async def encoded(self, file: AttachedFile) -> str | None:
+        """The file's content in base64; None where it is too much to be sent again, or is no longer there."""
+        if file.key is None:
+            return None
+        if (attachment := self._new.get(file.key)) is not None:
+            return await asyncio.to_thread(lambda: _base64(attachment.path.read_bytes()))
+        data = await self._thread.read_file(file.key) if self._again > 0 else None
+        if data is None or len(data) > self._again:
+            return None
+        self._again -= len(data)
+        return await asyncio.to_thread(_base64, data)
+
+    def begin(self) -> None:
+        """Another request begins: from here on the bounds count anew."""
+        self._again = _MOST_AGAIN
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def as_text(file: AttachedFile) -> str:
+    """A file as words of the message: what it says, or that it was there."""
+    if file.text is None:
+        return f"(Attached: {file.name})"
+    return f"Attached file “{file.name}”:\n\n{file.text}"

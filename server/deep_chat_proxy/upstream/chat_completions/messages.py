@@ -1,0 +1,74 @@
+"""Entries of a conversation as the messages of a completion."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from deep_chat_proxy.turn.events import FileKind
+from deep_chat_proxy.turn.transcript import (
+    AssistantSaid,
+    AttachedFile,
+    CallsMade,
+    Entry,
+    OutputsGiven,
+    UserSaid,
+)
+from deep_chat_proxy.upstream.attachments import AUDIO_TYPES, MessageFiles, as_text
+
+Message = dict[str, object]
+Part = dict[str, object]
+
+# Stands between two messages of the visitor, of which the first was stopped before a word of its answer came.
+_NO_ANSWER: Message = {"role": "assistant", "content": "(No answer.)"}
+
+
+async def messages(instructions: str | None, entries: Iterable[Entry], files: MessageFiles) -> list[Message]:
+    """The entries in their order, behind the instructions. Roles alternate, as many models' templates demand."""
+    files.begin()
+    # From the newest on, so that it is the oldest files that find no room.
+    groups = [[each async for each in _messages(entry, files)] for entry in reversed(list(entries))]
+    found: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
+    for message in (message for group in reversed(groups) for message in group):
+        if found and found[-1]["role"] == message["role"] == "user":
+            found.append(_NO_ANSWER)
+        found.append(message)
+    return found
+
+
+async def _messages(entry: Entry, files: MessageFiles) -> AsyncIterator[Message]:
+    match entry:
+        case UserSaid(text, attached):
+            yield {"role": "user", "content": await _content(text, attached, files)}
+        case AssistantSaid(text):
+            yield {"role": "assistant", "content": text}
+        case CallsMade(calls, text):
+            made = [
+                {
+                    "id": call.call_id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in calls
+            ]
+            yield {"role": "assistant", "content": text or None, "tool_calls": made}
+        case OutputsGiven(outputs):
+            for output in outputs:
+                yield {"role": "tool", "tool_call_id": output.call_id, "content": output.output}
+
+
+async def _content(text: str, attached: tuple[AttachedFile, ...], files: MessageFiles) -> str | list[Part]:
+    parts = [await _part(file, files) for file in attached]
+    # Text that stands in one string is what every server takes.
+    if all(part["type"] == "text" for part in parts):
+        return "\n\n".join([*([text] if text else []), *(str(part["text"]) for part in parts)])
+    said: list[Part] = [{"type": "text", "text": text}] if text else []
+    return said + parts
+
+
+async def _part(file: AttachedFile, files: MessageFiles) -> Part:
+    if file.text is None and (data := await files.encoded(file)) is not None:
+        url = f"data:{file.media_type};base64,{data}"
+        if file.kind is FileKind.IMAGE:
+            return {"type": "image_url", "image_url": {"url": url}}
+        if (audio := AUDIO_TYPES.get(file.media_type)) is not None:
+            return {"type": "input_audio", "input_audio": {"data": data, "format": audio}}
+        return {"type": "file", "file": {"filename": file.name, "file_data": url}}
+    return {"type": "text", "text": as_text(file)}

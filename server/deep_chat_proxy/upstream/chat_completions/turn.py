@@ -1,0 +1,156 @@
+"""One turn in the Chat Completions dialect: history, message, completions, outputs."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import aiohttp
+
+from deep_chat_proxy.errors import CONTEXT_TOO_LONG, CUT_OFF, ChatError
+from deep_chat_proxy.turn.events import Accepted, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.transcript import Entry, Memory, UserSaid, mended, newest
+from deep_chat_proxy.upstream.attachments import MessageFiles
+from deep_chat_proxy.upstream.chat_completions.messages import messages
+from deep_chat_proxy.upstream.chat_completions.server import ChatServer
+from deep_chat_proxy.upstream.chat_completions.translate import Translator
+from deep_chat_proxy.upstream.client import drained
+from deep_chat_proxy.upstream.failures import UpstreamError
+from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE
+from deep_chat_proxy.upstream.record import TurnRecord
+
+Batches = AsyncGenerator[Sequence[UpstreamEvent]]
+
+
+class ChatTurn:
+    """Implements `UpstreamTurn`."""
+
+    def __init__(self, server: ChatServer, thread: Thread, message: UserMessage) -> None:
+        self._server = server
+        self._thread = thread
+        self._message = message
+        self._files = MessageFiles(thread, longest=server.options.longest_text, audio=True)
+        self._translator = Translator()
+        self._earlier: tuple[Entry, ...] = ()
+        self._tokens = server.options.history_tokens
+        self._record: TurnRecord | None = None
+        self._notice = ""
+        self._accepted = False
+        self._failed = False
+
+    async def start(self) -> Batches:
+        """As in `UpstreamTurn`."""
+        memory = await self._thread.memory()
+        if not memory.whole:
+            self._notice = THREAD_ELSEWHERE
+            await self._thread.restart()
+            memory = Memory()
+        self._earlier = newest(mended(memory.entries)[1], self._tokens)
+        said = UserSaid(self._message.text, await self._files.take(self._message.attachments))
+        record = self._record = TurnRecord(self._thread, self._files, said)
+        async with aclosing(self._complete(record)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
+        """As in `UpstreamTurn`."""
+        if self._record is None:
+            raise AssertionError("outputs come after the calls they answer")
+        self._record.outputs(outputs)
+        async with aclosing(self._complete(self._record)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _complete(self, record: TurnRecord) -> Batches:
+        """One completion, from the call to what it ended with."""
+        self._translator.begin()
+        try:
+            async with await self._open(record) as response:
+                if not self._accepted:
+                    yield self._accept()
+                async with aclosing(self._read(response)) as batches:
+                    async for batch in batches:
+                        yield batch
+        except ChatError:
+            self._failed = True
+            raise
+        last: list[UpstreamEvent] = []
+        if not self._translator.finish(last):
+            self._failed = True
+            raise ChatError(CUT_OFF, "the stream ended without saying how")
+        if not self._translator.failed:
+            await self._keep(record)
+        if last:
+            yield last
+
+    async def _open(self, record: TurnRecord) -> aiohttp.ClientResponse:
+        """Send the request; again where the back end refused something that can be left out."""
+        while True:
+            entries = (*self._earlier, *record.entries)
+            call = self._server.completion(
+                await messages(self._server.options.instructions, entries, self._files)
+            )
+            try:
+                return await self._server.client.begin(call)
+            except UpstreamError as fault:
+                if not self._server.stop_counting(fault) and not self._shortened(fault):
+                    raise
+
+    def _shortened(self, fault: UpstreamError) -> bool:
+        """Where all of it is too long for the model, send half of what was said before."""
+        if fault.problem is not CONTEXT_TOO_LONG or not self._earlier:
+            return False
+        before = len(self._earlier)
+        while len(self._earlier) == before:
+            self._tokens //= 2
+            self._earlier = newest(self._earlier, self._tokens)
+        return True
+
+    def _accept(self) -> Sequence[UpstreamEvent]:
+        self._accepted = True
+        notice = self._translator.said.notice(self._notice) if self._notice else []
+        return [Accepted(), *notice]
+
+    async def _read(self, response: aiohttp.ClientResponse) -> Batches:
+        client = self._server.client
+        if response.content_type != "text/event-stream":
+            out: list[UpstreamEvent] = []
+            self._translator.take_whole((await client.read(response)).body, out)
+            yield out
+            return
+        async with aclosing(client.events(response)) as frames:
+            async for events in frames:
+                batch: list[UpstreamEvent] = []
+                try:
+                    self._translator.take(events, batch)
+                except ChatError:
+                    yield batch
+                    raise
+                if self._translator.over:
+                    await drained(response)
+                yield batch
+                if self._translator.over:
+                    return
+
+    async def _keep(self, record: TurnRecord) -> None:
+        """Remember what was said; calls before they are run, since nobody else would know that they were."""
+        if self._translator.calls:
+            record.calls(self._translator.text, self._translator.calls)
+        else:
+            record.answer(self._translator.text)
+        await record.save()
+
+    async def close(self) -> None:
+        """As in `UpstreamTurn`. A completion ends with its connection."""
+        try:
+            if self._accepted and self._record is not None:
+                text = "" if self._translator.calls else self._translator.text
+                failed = self._failed or self._translator.failed
+                await self._record.break_off(text, failed=failed)
+        finally:
+            await asyncio.to_thread(self._discard)
+
+    def _discard(self) -> None:
+        for attachment in self._message.attachments:
+            attachment.path.unlink(missing_ok=True)

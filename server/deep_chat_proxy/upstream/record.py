@@ -1,0 +1,65 @@
+"""What is said in one turn, on its way into the thread's memory.
+
+It is written where something of it must not be forgotten: before tools run, since a call that was made once must
+not look new to whoever comes after a crash, and at the turn's end.
+"""
+
+from collections.abc import Sequence
+
+from deep_chat_proxy.turn.events import ToolCall, ToolOutput
+from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.transcript import (
+    Anchor,
+    AssistantSaid,
+    CallsMade,
+    Entry,
+    OutputsGiven,
+    UserSaid,
+)
+from deep_chat_proxy.upstream.attachments import MessageFiles
+
+
+class TurnRecord:
+    """The entries of one turn, `entries`, of which the first is the visitor's message."""
+
+    def __init__(self, thread: Thread, files: MessageFiles, said: UserSaid) -> None:
+        self.entries: list[Entry] = [said]
+        self._said = said
+        self._thread = thread
+        self._files = files
+        self._saved = 0
+        self._over = False
+
+    def calls(self, text: str, calls: Sequence[ToolCall]) -> None:
+        """The assistant makes calls, after it said `text`."""
+        self.entries.append(CallsMade(tuple(calls), text))
+
+    def outputs(self, outputs: Sequence[ToolOutput]) -> None:
+        """The calls have their outputs."""
+        self.entries.append(OutputsGiven(tuple(outputs)))
+
+    def answer(self, text: str, *, over: bool = True) -> None:
+        """The assistant has said this; `over` where nothing follows."""
+        self._over = over
+        if text:
+            self.entries.append(AssistantSaid(text))
+
+    async def break_off(self, text: str, *, failed: bool) -> None:
+        """The turn ends without an end of its answer, of which `text` is there.
+
+        What failed before it said anything leaves nothing, since the visitor will send it again.
+        """
+        if self._over or (failed and not text and not self._saved):
+            return
+        self.answer(text)
+        await self.save()
+
+    async def save(
+        self, *, anchor: Anchor | None = None, covered: bool = False, forget: bool = False
+    ) -> None:
+        """Write what was not written yet; the rest as in the turn's `Thread.record`."""
+        if not self._saved and not forget:
+            self.entries[0] = await self._files.keep(self._said)
+        unsaved, self._saved = self.entries[self._saved :], len(self.entries)
+        if unsaved or anchor is not None:
+            await self._thread.record(unsaved, anchor=anchor, covered=covered, forget=forget)

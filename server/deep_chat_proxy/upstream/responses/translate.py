@@ -1,0 +1,289 @@
+"""From the events and objects of Responses to the events of a turn. No I/O.
+
+An event's `type` says what it is; the `event:` line only where that is missing. Numbers, `….done` events and a
+last `[DONE]` may come or not. Four events end a response: completed, incomplete, failed and error.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.turn.context import current_turn
+from deep_chat_proxy.turn.events import (
+    Cited,
+    Completed,
+    Cut,
+    Failed,
+    Status,
+    Stopped,
+    TerminalEvent,
+    ToolCall,
+    ToolCallsRequested,
+    UpstreamEvent,
+    Usage,
+)
+from deep_chat_proxy.upstream.client import decoded
+from deep_chat_proxy.upstream.failures import ErrorBody, read_error, stream_failure
+from deep_chat_proxy.upstream.responses.made_files import InContainer, MadeFile, Picture
+from deep_chat_proxy.upstream.responses.wire import (
+    ENDED,
+    Annotation,
+    Event,
+    EventType,
+    Fault,
+    Item,
+    Part,
+    Response,
+)
+from deep_chat_proxy.upstream.said import Said
+from deep_chat_proxy.upstream.sse import ServerEvent
+
+logger = logging.getLogger("deep_chat_proxy.upstream")
+
+Told = UpstreamEvent | MadeFile
+Key = tuple[int, str, int]
+
+_AT_WORK = {
+    "web_search_call": "Searching the web…",
+    "file_search_call": "Searching the files…",
+    "code_interpreter_call": "Running code…",
+    "image_generation_call": "Drawing a picture…",
+    "mcp_list_tools": "Looking at what tools there are…",
+    "mcp_call": "Using a tool…",
+}
+_HEADING = re.compile(r"\s*\*\*(?P<heading>[^*\n]{1,100})\*\*")
+_LONGEST_STATUS = 100
+# Events that a server may send in any form, as nothing here depends on them.
+_NEEDED = ("response.output_text.", "response.refusal.", "response.output_item.", "error")
+_ENDS = {f"response.{status}": status for status in ENDED}
+_STATES = frozenset({"response.created", "response.queued", "response.in_progress"})
+
+
+class Translator:
+    """Follows one turn over all its responses; knows which of them is open and what was said."""
+
+    def __init__(self) -> None:
+        self.response_id: str | None = None
+        """The response that is being followed, once the back end named it."""
+        self.ended = False
+        """It has ended."""
+        self.failed = False
+        """It ended without an answer that counts."""
+        self.calls: tuple[ToolCall, ...] = ()
+        """The calls that it ended with."""
+        self.approvals: tuple[str, ...] = ()
+        """Requests for an approval that it ended with."""
+        self.said = Said()
+        self._round = 0
+        self._keys: dict[Key, None] = {}
+        self._calls: dict[str, ToolCall] = {}
+        self._approvals: dict[str, None] = {}
+        self._at_work: set[str] = set()
+        self._named: set[object] = set()
+
+    def begin(self) -> None:
+        """The next response begins."""
+        self._round += 1
+        self.response_id = None
+        self.ended = self.failed = False
+        self.calls = self.approvals = ()
+        self._keys = {}
+        self._calls = {}
+        self._approvals = {}
+
+    @property
+    def text(self) -> str:
+        """What this response has said."""
+        return "\n\n".join(text for key in self._keys if (text := self.said.text(key)))
+
+    def take(self, events: Sequence[ServerEvent], out: list[Told]) -> None:
+        """What a batch of stream events means. Raises ChatError for data that is not what its type says;
+        `out` holds what came before it.
+        """
+        for event in events:
+            if self.ended:
+                break
+            if event.data not in {b"", b"[DONE]"}:
+                self._take(event, out)
+
+    def _take(self, raw: ServerEvent, out: list[Told]) -> None:
+        event = _read(raw)
+        kind = event.type or raw.name
+        if kind == "response.output_text.delta":
+            self._say(event, event.delta or "", out)
+        elif kind == "response.output_text.done":
+            self._settle(self._key(event), event.text or "", out)
+        elif kind == "response.refusal.delta":
+            self._say(event, event.delta or "", out)
+        elif kind == "response.refusal.done":
+            self._settle(self._key(event), event.refusal or "", out)
+        elif kind == "response.output_text.annotation.added" and event.annotation is not None:
+            self._cite(event.annotation, out)
+        elif kind in {"response.output_item.added", "response.output_item.done"} and event.item is not None:
+            self._take_item(event.item, out, done=kind.endswith("done"))
+        elif kind == "response.reasoning_summary_text.done":
+            out.extend(_thought(event.text))
+        else:
+            self._take_state(kind, event, raw.data, out)
+
+    def _take_state(self, kind: str, event: Event, data: bytes, out: list[Told]) -> None:
+        if kind in _ENDS:
+            if event.response is None:
+                raise ChatError(stream_failure(ErrorBody()).problem, f"{kind} without its response")
+            self.take_response(event.response, out, status=_ENDS[kind])
+        elif kind in _STATES and event.response is not None:
+            self.note(event.response)
+        elif kind == "error" or (not kind and read_error(data).message):
+            self._fail(read_error(data), out)
+
+    def note(self, response: Response) -> None:
+        """Remember which response it is."""
+        self.response_id = str(response.id)
+
+    def take_response(
+        self, response: Response, out: list[Told], *, status: str | None = None, whole: bool = False
+    ) -> None:
+        """A response that has ended. `status` where the object itself does not say it, `whole` as in TextDelta."""
+        self.note(response)
+        self._take_output(response.output or [], out, whole=whole)
+        if (usage := response.usage) is not None:
+            out.append(Usage(usage.input_tokens or 0, usage.output_tokens or 0))
+        status = status or response.status
+        if status == "failed":
+            self._fail(_error(response.error), out)
+            return
+        self.ended = True
+        if status == "completed":
+            self.calls = tuple(self._calls.values())
+            self.approvals = tuple(self._approvals)
+        if self.calls:
+            out.append(ToolCallsRequested(self.calls))
+        elif not self.approvals:
+            out.append(_ending(status, response))
+
+    def _take_output(self, output: Sequence[Item], out: list[Told], *, whole: bool) -> None:
+        """Everything in the order in which it stands; a text that came in pieces is not told again."""
+        full = "\n\n".join(text for item in output for part in _parts(item) if (text := _text(part)))
+        told = self.text
+        if told and full.startswith(told):
+            # Servers number their items differently, so a text that agrees is not looked at part by part.
+            last = next(reversed(self._keys))
+            self._settle(last, (self.said.text(last) or "") + full[len(told) :], out, whole=whole)
+            told = full
+        for index, item in enumerate(output):
+            self._take_item(item, out, done=True)
+            for part_index, part in enumerate(_parts(item)):
+                if full != told:
+                    self._settle((self._round, str(index), part_index), _text(part), out, whole=whole)
+                for annotation in part.annotations or ():
+                    self._cite(annotation, out)
+
+    def _key(self, event: Event) -> Key:
+        place = event.output_index if event.output_index is not None else event.item_id
+        return (self._round, str(place), event.content_index or 0)
+
+    def _say(self, event: Event, text: str, out: list[Told]) -> None:
+        if text:
+            key = self._key(event)
+            self._keys[key] = None
+            said: list[UpstreamEvent] = []
+            self.said.say(key, text, said)
+            out.extend(said)
+
+    def _settle(self, key: Key, full: str, out: list[Told], *, whole: bool = False) -> None:
+        if full:
+            self._keys[key] = None
+            said: list[UpstreamEvent] = []
+            self.said.settle(key, full, said, whole=whole)
+            out.extend(said)
+
+    def _take_item(self, item: Item, out: list[Told], *, done: bool) -> None:
+        if (label := _AT_WORK.get(item.type)) is not None and not done and label not in self._at_work:
+            self._at_work.add(label)
+            out.append(Status(label))
+        if not done:
+            return
+        if item.type == "function_call" and item.call_id is not None:
+            self._calls[item.call_id] = ToolCall(item.call_id, item.name or "", _arguments(item.arguments))
+        elif item.type == "mcp_approval_request" and item.id is not None:
+            self._approvals[str(item.id)] = None
+        elif item.type == "image_generation_call" and item.result:
+            self._name(Picture(item.result, item.output_format or "png"), item.id or item.result[:64], out)
+
+    def _cite(self, annotation: Annotation, out: list[Told]) -> None:
+        title = annotation.title or annotation.filename or ""
+        if annotation.type == "url_citation" and annotation.url:
+            cited = Cited(title or annotation.url, annotation.url)
+        elif annotation.type == "container_file_citation" and annotation.file_id and annotation.container_id:
+            container_id, file_id = str(annotation.container_id), str(annotation.file_id)
+            self._name(InContainer(container_id, file_id, annotation.filename), file_id, out)
+            return
+        elif annotation.type == "file_citation" and title:
+            cited = Cited(title)
+        else:
+            return
+        if cited not in self._named:
+            self._named.add(cited)
+            out.append(cited)
+
+    def _name(self, file: MadeFile, identity: object, out: list[Told]) -> None:
+        if identity not in self._named:
+            self._named.add(identity)
+            out.append(file)
+
+    def _fail(self, error: ErrorBody, out: list[Told]) -> None:
+        fault = stream_failure(error)
+        logger.warning("turn %s: %s", current_turn.get(), fault.cause)
+        self.ended = self.failed = True
+        out.append(Failed(fault.problem))
+
+
+def _read(raw: ServerEvent) -> Event:
+    """Raises ChatError for an event that matters and has another shape than it should."""
+    try:
+        return msgspec.json.decode(raw.data, type=Event)
+    except (msgspec.ValidationError, RecursionError):
+        kind = decoded(raw.data, EventType).type or raw.name
+        if kind in _ENDS or kind.startswith(_NEEDED):
+            decoded(raw.data, Event)
+        return Event(type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decoded(raw.data, Event)
+
+
+def _parts(item: Item) -> list[Part]:
+    # Reasoning has parts of this kind, too.
+    return (item.content or []) if item.type == "message" else []
+
+
+def _text(part: Part) -> str:
+    return part.text or part.refusal or ""
+
+
+def _arguments(value: object) -> str:
+    return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+
+
+def _error(fault: Fault | None) -> ErrorBody:
+    return ErrorBody() if fault is None else read_error(msgspec.json.encode(fault))
+
+
+def _ending(status: str | None, response: Response) -> TerminalEvent:
+    if status == "cancelled":
+        return Stopped()
+    if status == "incomplete":
+        reason = response.incomplete_details.reason if response.incomplete_details is not None else None
+        return Completed(Cut.CONTENT_FILTER if reason == "content_filter" else Cut.LENGTH)
+    return Completed()
+
+
+def _thought(summary: str | None) -> Iterator[Status]:
+    """A part of a summary of what the model thinks, as its heading, which is how they begin."""
+    if summary and (found := _HEADING.match(summary)):
+        yield Status(f"{found['heading'].strip()}…")
+    elif summary and summary.strip():
+        first = summary.strip().splitlines()[0]
+        yield Status(first if len(first) <= _LONGEST_STATUS else first[: _LONGEST_STATUS - 1] + "…")

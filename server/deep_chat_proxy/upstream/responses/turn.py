@@ -1,0 +1,215 @@
+"""One turn in the Responses dialect: files, message, responses, outputs, and what is left to end."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Sequence
+from contextlib import aclosing
+
+from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.turn.context import current_turn
+from deep_chat_proxy.turn.events import Accepted, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
+from deep_chat_proxy.upstream.attachments import MessageFiles
+from deep_chat_proxy.upstream.client import Call
+from deep_chat_proxy.upstream.failures import UpstreamError
+from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
+from deep_chat_proxy.upstream.record import TurnRecord
+from deep_chat_proxy.upstream.responses.following import ResponseFollower
+from deep_chat_proxy.upstream.responses.items import Item, declined, items
+from deep_chat_proxy.upstream.responses.made_files import MadeFiles
+from deep_chat_proxy.upstream.responses.message import NewMessage, sent_along, uploaded
+from deep_chat_proxy.upstream.responses.options import Way
+from deep_chat_proxy.upstream.responses.place import Place
+from deep_chat_proxy.upstream.responses.remedies import Remedy, open_outputs, remedy_for
+from deep_chat_proxy.upstream.responses.server import ResponsesServer
+from deep_chat_proxy.upstream.uploads import Uploads
+
+logger = logging.getLogger("deep_chat_proxy.upstream")
+
+Batches = AsyncGenerator[Sequence[UpstreamEvent]]
+
+
+class ResponsesTurn:
+    """Implements `UpstreamTurn`."""
+
+    def __init__(self, server: ResponsesServer, thread: Thread, message: UserMessage) -> None:
+        self._server = server
+        self._thread = thread
+        self._message = message
+        self._uploads = Uploads(server.files)
+        self._attached = MessageFiles(thread, longest=server.options.longest_text)
+        self._made = MadeFiles(server.files, server.options.largest_file)
+        self._follower = ResponseFollower(server.api, server.options.pace)
+        self._place: Place | None = None
+        self._record: TurnRecord | None = None
+        self._code_files: tuple[str, ...] = ()
+        self._extra: list[Item] = []
+        self._tried: set[Remedy] = set()
+        self._notice = ""
+        self._accepted = False
+        self._failed = False
+
+    async def start(self) -> Batches:
+        """As in `UpstreamTurn`."""
+        way = await self._server.abilities.way()
+        memory = await self._thread.memory()
+        if not Place.can_continue(way, memory):
+            memory = await self._begin_anew(THREAD_ELSEWHERE)
+        place = self._place = Place(way, memory, self._server.options.history_tokens)
+        new = await self._new_message(way)
+        self._code_files = new.code_files
+        record = self._record = TurnRecord(self._thread, self._attached, new.said)
+        if way is Way.CONVERSATION and place.conversation is None:
+            await self._open_conversation(place, memory)
+        async with aclosing(self._respond(place, record)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _new_message(self, way: Way) -> NewMessage:
+        upload = self._server.options.upload
+        if way is Way.CONVERSATION if upload is None else upload:
+            with_code = self._server.options.code_interpreter
+            return await uploaded(self._message, self._uploads, with_code=with_code)
+        return await sent_along(self._message, self._attached)
+
+    async def _begin_anew(self, notice: str) -> Memory:
+        self._notice = notice
+        await self._thread.restart()
+        return Memory()
+
+    async def _open_conversation(self, place: Place, memory: Memory) -> None:
+        conversation_id = await self._server.api.create_conversation()
+        # Known before anything is in it; what we have of the conversation so far goes there with the message.
+        await self._thread.record(anchor=Anchor(AnchorKind.CONVERSATION, conversation_id))
+        place.enter(conversation_id, memory)
+
+    async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
+        """As in `UpstreamTurn`."""
+        if self._place is None or self._record is None:
+            raise AssertionError("outputs come after the calls they answer")
+        self._record.outputs(outputs)
+        async with aclosing(self._respond(self._place, self._record)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _respond(self, place: Place, record: TurnRecord) -> Batches:
+        """Make responses until one of them ends with something that is not ours to answer."""
+        while True:
+            async with aclosing(self._one_response(place, record)) as batches:
+                async for batch in batches:
+                    yield batch
+            approvals = self._follower.translator.approvals
+            if not approvals or self._follower.translator.calls:
+                return
+
+    async def _one_response(self, place: Place, record: TurnRecord) -> Batches:
+        translator = self._follower.translator
+        async with aclosing(self._accepted_batches(place, record)) as batches:
+            async for batch in batches:
+                if translator.ended and not translator.failed:
+                    await self._keep(place, record)
+                yield batch
+
+    async def _accepted_batches(self, place: Place, record: TurnRecord) -> Batches:
+        """The batches of a response that the back end took, if need be after remedies."""
+        while True:
+            background = not self._server.options.stream and self._server.abilities.background
+            call = await self._call(place, record, background=background)
+            taken = False
+            try:
+                async with aclosing(self._follower.follow(call, background=background)) as batches:
+                    async for told in batches:
+                        taken = True
+                        if not self._accepted:
+                            yield self._accept()
+                        yield await self._made.fetched(told)
+            except ChatError as fault:
+                if taken or not await self._remedied(fault, place, background=background):
+                    self._failed = True
+                    raise
+            else:
+                return
+
+    def _accept(self) -> Sequence[UpstreamEvent]:
+        self._accepted = True
+        notice = self._follower.translator.said.notice(self._notice) if self._notice else []
+        return [Accepted(), *notice]
+
+    async def _call(self, place: Place, record: TurnRecord, *, background: bool) -> Call:
+        server = self._server
+        body = server.body(self._code_files)
+        body |= place.body
+        body["input"] = [*self._extra, *await items(place.entries(record.entries), self._attached)]
+        if background:
+            # What is kept nowhere cannot be asked for.
+            body |= {"background": True, "store": True}
+        return server.api.create(body, stream=server.options.stream)
+
+    async def _keep(self, place: Place, record: TurnRecord) -> None:
+        """Remember what a response has said, and where the next one belongs."""
+        translator = self._follower.translator
+        response_id = translator.response_id or ""
+        self._server.abilities.made(response_id)
+        self._extra = declined(translator.approvals)
+        if translator.calls:
+            record.calls(translator.text, translator.calls)
+        else:
+            record.answer(translator.text, over=not translator.approvals)
+        anchor = place.advance(response_id, record.entries)
+        if translator.calls or not translator.approvals:
+            # Calls are written before they are run: a conversation waits for their outputs, whatever happens.
+            forget = place.way is Way.CONVERSATION and not translator.calls
+            await record.save(anchor=anchor, covered=anchor is not None, forget=forget)
+
+    async def _remedied(self, fault: ChatError, place: Place, *, background: bool) -> bool:
+        """Whether the request may succeed now."""
+        if not isinstance(fault, UpstreamError):
+            return False
+        if background and fault.status == 400 and "background" in fault.message.lower():
+            self._server.abilities.refused_background()
+            return True
+        remedy = remedy_for(fault, place)
+        if remedy is None or remedy in self._tried:
+            return False
+        self._tried.add(remedy)
+        logger.info("turn %s: %s: %s", current_turn.get(), remedy.value, fault.cause)
+        match remedy:
+            case Remedy.NEW_CONVERSATION:
+                await self._open_conversation(place, await self._begin_anew(THREAD_LOST))
+            case Remedy.SEND_HISTORY:
+                place.detach(self._server.abilities.forgot(place.previous or ""))
+            case Remedy.ANSWER_CALLS:
+                self._extra = await open_outputs(self._server.api, place)
+                return bool(self._extra)
+            case Remedy.SHORTEN:
+                return place.halve()
+        return True
+
+    async def close(self) -> None:
+        """As in `UpstreamTurn`."""
+        try:
+            await self._in_time(self._follower.end(), "the response could not be ended")
+            if not self._accepted:
+                await self._in_time(self._uploads.take_back(), "unused uploads stay at the back end")
+            elif self._record is not None:
+                translator = self._follower.translator
+                text = "" if translator.ended and not translator.failed else translator.text
+                await self._record.break_off(text, failed=self._failed or translator.failed)
+        finally:
+            await self._made.discard()
+            await asyncio.to_thread(self._discard)
+
+    async def _in_time(self, work: Awaitable[None], otherwise: str) -> None:
+        try:
+            async with asyncio.timeout(self._server.options.close_within):
+                await work
+        except TimeoutError:
+            logger.warning("turn %s: %s in time", current_turn.get(), otherwise)
+        except ChatError as fault:
+            logger.warning("turn %s: %s: %s", current_turn.get(), otherwise, fault.cause)
+
+    def _discard(self) -> None:
+        for attachment in self._message.attachments:
+            attachment.path.unlink(missing_ok=True)

@@ -1,0 +1,67 @@
+"""What the assistant has said in one turn, told once: from deltas, from whole texts, or from both.
+
+Whole texts are the truth: where deltas were lost or wrong, what follows makes it good.
+"""
+
+from collections.abc import Hashable
+
+from deep_chat_proxy.turn.events import PartStarted, TextDelta, TextReplaced, UpstreamEvent
+
+_BREAK = "\n\n"
+
+
+class Said:
+    """The parts of an answer so far, in order, each under a key of the dialect's."""
+
+    def __init__(self) -> None:
+        self._parts: dict[Hashable, list[str]] = {}
+        self._last: Hashable = None
+        self._broken = False
+
+    def notice(self, text: str) -> list[UpstreamEvent]:
+        """Words of our own before the answer; they stay where the answer is said anew."""
+        out: list[UpstreamEvent] = []
+        self.say("notice", text, out)
+        return out
+
+    def interrupt(self) -> None:
+        """Something that is no text comes in the middle of a part."""
+        self._broken = True
+
+    def text(self, key: Hashable) -> str | None:
+        """What was said of a part, None where it has not begun."""
+        return "".join(self._parts[key]) if key in self._parts else None
+
+    def say(self, key: Hashable, text: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
+        """More of a part. `whole` as in TextDelta."""
+        said = self._parts.setdefault(key, [])
+        if not said or key != self._last:
+            out.append(PartStarted())
+        elif self._broken:
+            out.append(PartStarted())
+            said.append(_BREAK)
+        said.append(text)
+        self._last = key
+        self._broken = False
+        out.append(TextDelta(text, whole))
+
+    def settle(self, key: Hashable, full: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
+        """A whole part: say what of it was not said, or say all anew where something else was said."""
+        said = self.text(key)
+        if not full:
+            # Nothing was said, or the server does not repeat what was.
+            return
+        if said is None:
+            self.say(key, full, out, whole=whole)
+        elif full.startswith(said) and key == self._last:
+            if rest := full[len(said) :]:
+                out.append(TextDelta(rest, whole))
+            self._parts[key] = [full]
+        elif full != said:
+            self._parts[key] = [full]
+            self._say_anew(out)
+
+    def _say_anew(self, out: list[UpstreamEvent]) -> None:
+        if out and isinstance(out[-1], TextReplaced):
+            out.pop()
+        out.append(TextReplaced(_BREAK.join("".join(said) for said in self._parts.values())))

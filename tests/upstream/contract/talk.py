@@ -1,0 +1,137 @@
+"""A conversation of one visitor with a back end: the dialect, the real store and the tool loop, without a page."""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.local_openai.state import LocalState
+from deep_chat_proxy.store.keeper import StoreKeeper
+from deep_chat_proxy.store.records import Store, ThreadRecord
+from deep_chat_proxy.store.shelf import Shelf
+from deep_chat_proxy.turn.events import FileKind, FileMade, ThreadOpened, ToolCallsRequested
+from deep_chat_proxy.turn.loop import TurnLoop
+from deep_chat_proxy.turn.message import Attachment, UserMessage
+from deep_chat_proxy.turn.ports import UpstreamTurn
+from upstream.playing import WAIT, Played, Tools
+
+WEATHER = {
+    "name": "get_weather",
+    "description": "The weather of a place.",
+    "parameters": {
+        "type": "object",
+        "properties": {"location": {"type": "string"}, "unit": {"type": "string"}},
+        "required": ["location"],
+    },
+}
+PONDER = {"name": "ponder", "description": "Thinks.", "parameters": {"type": "object", "properties": {}}}
+FUNCTIONS = (WEATHER, PONDER)
+
+
+class Talk:
+    """One thread; `say` is a turn from its message to its end, `cut` one that is left in its middle."""
+
+    def __init__(
+        self, dialect: Any, store: Store, shelf: Shelf, thread: ThreadRecord, state: LocalState, folder: Path
+    ) -> None:
+        self.dialect = dialect
+        self.store = store
+        self.shelf = shelf
+        self.thread = thread
+        self.state = state
+        self._folder = folder
+        self._files = 0
+
+    def at(self, dialect: Any, state: LocalState | None = None) -> "Talk":
+        """The same thread, as another dialect or back end goes on with it."""
+        return Talk(dialect, self.store, self.shelf, self.thread, state or self.state, self._folder)
+
+    @property
+    def keeper(self) -> StoreKeeper:
+        return StoreKeeper(self.store, self.shelf, self.thread)
+
+    def file(self, name: str, data: bytes, media_type: str, kind: FileKind = FileKind.ANY) -> Attachment:
+        """A file as the server has spooled it."""
+        self._files += 1
+        path = self._folder / f"spooled-{self._files}"
+        path.write_bytes(data)
+        return Attachment(path, name, media_type, kind, len(data), hashlib.sha256(data).hexdigest())
+
+    def turn(self, text: str, *attachments: Attachment) -> UpstreamTurn:
+        turn: UpstreamTurn = self.dialect.turn(self.keeper, UserMessage(text, attachments))
+        return turn
+
+    async def say(self, text: str, *attachments: Attachment) -> "Answer":
+        """Play a turn to its end."""
+        played = Answer(self.keeper)
+        turn = self.turn(text, *attachments)
+        loop = TurnLoop(turn, played.tools, played, played.log.extend, max_rounds=8)
+        async with asyncio.timeout(WAIT):
+            try:
+                await loop.play()
+            except ChatError as fault:
+                played.error = fault
+            finally:
+                await turn.close()
+        return played
+
+    async def cut(self, text: str, after: int, *attachments: Attachment) -> int:
+        """Leave a turn after so many events, as a visitor does who stops it; returns how many there were till then.
+
+        Outputs of tools are given at once, so all rounds are counted through.
+        """
+        turn = self.turn(text, *attachments)
+        seen = 0
+        async with asyncio.timeout(WAIT):
+            try:
+                seen = await self._follow(turn, after)
+            except ChatError:
+                seen = after
+            finally:
+                await turn.close()
+        return seen
+
+    async def _follow(self, turn: UpstreamTurn, most: int) -> int:
+        seen = 0
+        tools = Tools()
+        stream = turn.start()
+        while True:
+            calls: ToolCallsRequested | None = None
+            async with aclosing(stream):
+                async for batch in stream:
+                    for event in batch:
+                        if seen >= most:
+                            return seen
+                        seen += 1
+                        calls = event if isinstance(event, ToolCallsRequested) else None
+                        if isinstance(event, ThreadOpened):
+                            await self.keeper.thread_opened(event.upstream_id)
+            if calls is None:
+                return seen
+            stream = turn.submit([await tools.run(call) for call in calls.calls])
+
+    def active(self) -> Sequence[object]:
+        """What still goes on at the back end."""
+        return [*self.state.active_runs(), *self.state.active_responses()]
+
+
+class Answer(Played):
+    """What came of a turn; keeps what a keeper is told, and tells it to the real one."""
+
+    def __init__(self, keeper: StoreKeeper) -> None:
+        super().__init__()
+        self._kept = keeper
+        self.made: list[FileMade] = []
+
+    async def thread_opened(self, upstream_id: str) -> None:
+        await self._kept.thread_opened(upstream_id)
+
+    async def file_made(self, made: FileMade) -> Any:
+        self.made.append(made)
+        return await self._kept.file_made(made)
+
+
+Make = Callable[..., Awaitable[Talk]]

@@ -1,0 +1,65 @@
+"""A client that checks every event and object it gets with the official SDK's models."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import aiohttp
+from openai.types.beta import AssistantStreamEvent
+from openai.types.beta.threads import Run
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.conversations import Conversation
+from openai.types.responses import Response, ResponseStreamEvent
+from pydantic import TypeAdapter
+
+from deep_chat_proxy.upstream.client import ApiClient
+
+ASSISTANT_EVENT: TypeAdapter[Any] = TypeAdapter(AssistantStreamEvent)
+RESPONSE_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+OBJECTS: dict[str, Any] = {
+    "thread.run": Run,
+    "response": Response,
+    "chat.completion": ChatCompletion,
+    "conversation": Conversation,
+}
+
+
+class ValidatingClient(ApiClient):
+    """`checked` counts what was looked at."""
+
+    checked = 0
+
+    async def chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
+        body = b""
+        async for chunk in super().chunks(response):
+            body += chunk
+            yield chunk
+            if response.content_type == "text/event-stream":
+                whole, end, body = body.rpartition(b"\n\n")
+                self._check_events(whole + end)
+        if response.content_type == "application/json":
+            self._check_object(json.loads(body))
+
+    def _check_events(self, frames: bytes) -> None:
+        for frame in frames.decode().split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in frame.splitlines())
+            data = fields.get("data", "[DONE]")
+            if data != "[DONE]":
+                self._check_event(fields.get("event", ""), json.loads(data))
+
+    def _check_event(self, name: str, data: Any) -> None:
+        type(self).checked += 1
+        if "error" in data and data.get("object") is None and "type" not in data:
+            return
+        if name.startswith("thread.") or (name == "error" and "type" in data and "param" not in data):
+            ASSISTANT_EVENT.validate_python({"event": name, "data": data})
+        elif data.get("object") == "chat.completion.chunk":
+            ChatCompletionChunk.model_validate(data)
+        elif str(data.get("type", "")).startswith("response."):
+            RESPONSE_EVENT.validate_python(data)
+
+    def _check_object(self, data: Any) -> None:
+        model = OBJECTS.get(data.get("object", ""))
+        if model is not None:
+            type(self).checked += 1
+            model.model_validate(data)
