@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from deep_chat_proxy.configuration import SettingsError, load_settings, read_env_file, variable
 from deep_chat_proxy.settings import Settings
 
-REMOTE = {"OPENAI_BASE_URL": "https://azure.example/v1", "DEEP_CHAT_ASSISTANT_ID": "asst_1"}
+REMOTE = {
+    "OPENAI_BASE_URL": "https://azure.example/v1",
+    "DEEP_CHAT_ASSISTANT_ID": "asst_1",
+    "DEEP_CHAT_MODEL": "some-model",
+}
 # A value for each setting that is not its default, as the environment holds it.
 OTHER: dict[str, tuple[str, Any]] = {
     "upstream": ("assistants", "assistants"),
@@ -25,6 +29,17 @@ OTHER: dict[str, tuple[str, Any]] = {
     "model": ("gpt-5", "gpt-5"),
     "instructions": ("Be kind, be brief.", "Be kind, be brief."),
     "follow": ("poll", "poll"),
+    "thread_state": ("history", "history"),
+    "hosted_tools": ("web_search, code_interpreter", ("web_search", "code_interpreter")),
+    "vector_stores": ("vs_1,vs_2", ("vs_1", "vs_2")),
+    "mcp_servers": (
+        '{"dice": {"server_url": "https://a.example"}}',
+        {"dice": {"server_url": "https://a.example"}},
+    ),
+    "reasoning_effort": ("low", "low"),
+    "reasoning_summary": ("auto", "auto"),
+    "upload_files": ("never", "never"),
+    "history_tokens": ("117", 117),
     "file_tool": ("code_interpreter", "code_interpreter"),
     "tools": ("tools.py", "tools.py"),
     "store": ("sqlite::memory:", "sqlite::memory:"),
@@ -36,7 +51,7 @@ OTHER: dict[str, tuple[str, Any]] = {
     "log_level": ("debug", "debug"),
     "tool_output": ("117", 117),
 }
-NUMBERS = sorted({"tool_output"} | set(Settings.__struct_fields__) - set(OTHER))
+NUMBERS = sorted({"tool_output", "history_tokens"} | set(Settings.__struct_fields__) - set(OTHER))
 
 
 @pytest.mark.parametrize("name", Settings.__struct_fields__)
@@ -57,7 +72,17 @@ def test_a_number_that_is_none_is_refused_by_the_name_of_its_variable(name: str,
 
 
 @pytest.mark.parametrize(
-    "name", ["upstream", "api_key_header", "follow", "file_tool", "secure_cookie", "same_site", "log_level"]
+    "name",
+    [
+        "upstream",
+        "api_key_header",
+        "thread_state",
+        "follow",
+        "file_tool",
+        "secure_cookie",
+        "same_site",
+        "log_level",
+    ],
 )
 def test_a_choice_that_is_none_is_refused_by_the_name_of_its_variable(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable(name)}: "):
@@ -186,7 +211,7 @@ def test_no_text_makes_anything_but_settings_or_a_refusal(environ: dict[str, str
 
 def test_a_choice_may_be_written_in_capitals_and_a_wrong_one_is_told_the_right_ones() -> None:
     assert load_settings({"DEEP_CHAT_LOG_LEVEL": "INFO"}).log_level == "info"
-    with pytest.raises(SettingsError, match=r"takes local, assistants, not 'openai'"):
+    with pytest.raises(SettingsError, match=r"takes auto, responses, chat, assistants, local, not 'openai'"):
         load_settings({"DEEP_CHAT_UPSTREAM": "openai"})
 
 

@@ -16,7 +16,43 @@ REMOTE: dict[str, Any] = {
 
 
 def test_the_defaults_need_nothing_and_talk_to_the_local_back_end() -> None:
-    assert Settings().upstream == "local"
+    assert Settings().back_end == "local"
+
+
+def test_with_nothing_but_a_key_openai_is_asked_in_the_protocol_that_it_speaks() -> None:
+    settings = Settings(openai_api_key="sk-canary")
+
+    assert settings.back_end == "responses"
+    assert settings.base_url == "https://api.openai.com/v1"
+    assert settings.at_openai
+
+
+def test_an_address_is_enough_to_be_no_longer_local() -> None:
+    assert Settings(openai_base_url="http://127.0.0.1:11434/v1/", model="llama").back_end == "responses"
+    assert Settings(openai_base_url="http://127.0.0.1:11434/v1/", model="llama").base_url == (
+        "http://127.0.0.1:11434/v1"
+    )
+
+
+def test_local_is_local_with_a_key_too() -> None:
+    assert Settings(openai_api_key="sk-canary", upstream="local").back_end == "local"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"upstream": "responses"}, "OPENAI_API_KEY is missing"),
+        ({"upstream": "chat"}, "OPENAI_API_KEY is missing"),
+        ({"upstream": "chat", "openai_base_url": "http://a/v1"}, "DEEP_CHAT_MODEL is missing"),
+        ({"openai_base_url": "http://a/v1"}, "DEEP_CHAT_MODEL is missing"),
+        ({"openai_base_url": "a/v1", "model": "m"}, "OPENAI_BASE_URL must be http"),
+        ({"upstream": "assistants", "openai_api_key": "sk-1"}, "leave DEEP_CHAT_UPSTREAM out"),
+        ({"mcp_servers": {"dice": {"url": "https://a"}}}, "DEEP_CHAT_MCP_SERVERS: dice has no server_url"),
+    ],
+)
+def test_what_is_missing_for_a_protocol_is_named(given: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Settings(**given)
 
 
 def test_a_server_that_speaks_assistants_is_taken() -> None:

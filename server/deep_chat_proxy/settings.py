@@ -152,24 +152,8 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         """Refuse what cannot work together."""
         if self.back_end != "local":
             _check_back_end(self)
-        if not self.openai_api_key.isprintable() or not self.openai_api_key.isascii():
-            raise ValueError("OPENAI_API_KEY holds a character that no key has, such as a line break")
-        for name, value in self.upstream_headers.items():
-            if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
-                raise ValueError(f"DEEP_CHAT_UPSTREAM_HEADERS: {name!r} with its value is no HTTP header")
-        for label, server in self.mcp_servers.items():
-            if not ({"server_url", "connector_id"} & server.keys()):
-                raise ValueError(f"DEEP_CHAT_MCP_SERVERS: {label} has no server_url (or connector_id)")
-        if self.same_site == "none" and self.secure_cookie == "never":
-            raise ValueError("DEEP_CHAT_SAME_SITE=none needs DEEP_CHAT_SECURE_COOKIE=always or auto")
-        if any(len(key) < 16 for key in self.secrets):
-            raise ValueError("DEEP_CHAT_SECRET: each key needs at least 16 characters")
-        for origin in self.allowed_origins:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(
-                    f"DEEP_CHAT_ALLOWED_ORIGINS: {origin} is no origin; write it as browsers do, such as"
-                    " https://example.com, without a path or a slash at its end"
-                )
+        _check_calls(self)
+        _check_visitors(self)
         if not re.fullmatch(r"sqlite:.*[^/.]", self.store):
             raise ValueError("DEEP_CHAT_STORE must be sqlite:PATH or sqlite::memory:")
 
@@ -207,6 +191,32 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
             log_events=self.log_events,
             answer_characters=self.max_answer,
         )
+
+
+def _check_calls(settings: Settings) -> None:
+    """What goes with the calls to a back end."""
+    if not settings.openai_api_key.isprintable() or not settings.openai_api_key.isascii():
+        raise ValueError("OPENAI_API_KEY holds a character that no key has, such as a line break")
+    for name, value in settings.upstream_headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
+            raise ValueError(f"DEEP_CHAT_UPSTREAM_HEADERS: {name!r} with its value is no HTTP header")
+    for label, server in settings.mcp_servers.items():
+        if not ({"server_url", "connector_id"} & server.keys()):
+            raise ValueError(f"DEEP_CHAT_MCP_SERVERS: {label} has no server_url (or connector_id)")
+
+
+def _check_visitors(settings: Settings) -> None:
+    """Who may come, and by what they are known."""
+    if settings.same_site == "none" and settings.secure_cookie == "never":
+        raise ValueError("DEEP_CHAT_SAME_SITE=none needs DEEP_CHAT_SECURE_COOKIE=always or auto")
+    if any(len(key) < 16 for key in settings.secrets):
+        raise ValueError("DEEP_CHAT_SECRET: each key needs at least 16 characters")
+    for origin in settings.allowed_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                f"DEEP_CHAT_ALLOWED_ORIGINS: {origin} is no origin; write it as browsers do, such as"
+                " https://example.com, without a path or a slash at its end"
+            )
 
 
 def _check_back_end(settings: Settings) -> None:

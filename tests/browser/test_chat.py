@@ -18,6 +18,7 @@ from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.errors import SERVER_BUSY, THREAD_NOT_FOUND, TURN_ACTIVE, Problem
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.turn.events import Accepted, Completed, Stopped, TextDelta, ThreadOpened
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind
 from playing import Step, csv_made, settle, soon, until
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
@@ -140,8 +141,8 @@ async def test_a_thread_of_another_dialect_begins_anew_at_this_back_end() -> Non
     async with chat_server(answer(opened="one"), answer()) as server:
         client = await server.visitor()
         _, first = await ask(client)
-        store = server.chat.store
-        await store.set_upstream(first["thread_id"], "responses", "conv_1")
+        anchor = Anchor(AnchorKind.CONVERSATION, "conv_1")
+        await server.chat.store.record(first["thread_id"], anchor=anchor)
         await ask(client)
 
         assert [upstream_id for upstream_id, _ in server.dialect.asked] == [None, None]

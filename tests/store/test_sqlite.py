@@ -8,22 +8,22 @@ import pytest
 
 from deep_chat_proxy.store.keeper import StoreKeeper
 from deep_chat_proxy.store.records import FileRecord, ThreadRecord
+from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.store.sqlite import SqliteStore
 from deep_chat_proxy.turn.events import FileKind, FileMade
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
 from playing import until
 
-THREAD = ThreadRecord("t1", "visitor-1", "assistants", None)
-FILE = FileRecord("f1", "t1", "visitor-1", "file-abc", 'ü "x".csv', FileKind.ANY)
+THREAD = ThreadRecord("t1", "visitor-1")
+FILE = FileRecord("f1", "t1", "visitor-1", "file-abc", 'ü "x".csv', FileKind.ANY, "key-1")
 AWKWARD = "'; DROP TABLE thread; -- \x00 \N{ROCKET} %_"
 
 
-async def test_a_thread_is_remembered_with_its_place_at_the_back_end() -> None:
+async def test_a_thread_is_remembered_with_its_visitor() -> None:
     store = await SqliteStore.open(":memory:")
     await store.add_thread(THREAD)
-    assert await store.thread("t1") == THREAD
 
-    await store.set_upstream("t1", "responses", "conv_1")
-    assert await store.thread("t1") == ThreadRecord("t1", "visitor-1", "responses", "conv_1")
+    assert await store.thread("t1") == THREAD
     await store.close()
 
 
@@ -41,14 +41,13 @@ async def test_what_is_not_there_is_none() -> None:
 
     assert await store.thread(AWKWARD) is None
     assert await store.file(AWKWARD) is None
-    await store.set_upstream(AWKWARD, "assistants", "x")
-    assert await store.thread(AWKWARD) is None
+    assert await store.memory(AWKWARD, 100) == Memory()
     await store.close()
 
 
 async def test_any_text_is_kept_as_it_is() -> None:
     store = await SqliteStore.open(":memory:")
-    awkward = ThreadRecord(AWKWARD, AWKWARD, AWKWARD, AWKWARD)
+    awkward = ThreadRecord(AWKWARD, AWKWARD)
     await store.add_thread(awkward)
 
     assert await store.thread(AWKWARD) == awkward
@@ -70,7 +69,7 @@ async def test_a_store_outlives_a_restart_and_its_folder_is_made(tmp_path: Path)
 async def test_two_processes_share_a_store(tmp_path: Path) -> None:
     path = str(tmp_path / "store.sqlite3")
     one, other = await SqliteStore.open(path), await SqliteStore.open(path)
-    threads = [ThreadRecord(f"t{number}", "v", "assistants", None) for number in range(20)]
+    threads = [ThreadRecord(f"t{number}", "v") for number in range(20)]
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         for number, thread in enumerate(threads):
             group.create_task((one, other)[number % 2].add_thread(thread))
@@ -92,11 +91,12 @@ async def test_what_is_no_store_is_refused_by_its_name_and_leaves_no_thread(tmp_
 async def test_what_a_turn_leaves_belongs_to_its_thread_and_visitor() -> None:
     store = await SqliteStore.open(":memory:")
     await store.add_thread(THREAD)
-    keeper = StoreKeeper(store, THREAD, "responses")
-    await keeper.thread_opened("conv_1")
+    shelf = Shelf(None, 1000)
+    keeper = StoreKeeper(store, shelf, THREAD)
+    await keeper.thread_opened("thread_1")
     shown = await keeper.file_made(FileMade("file-abc", None, FileKind.IMAGE))
 
-    assert (await store.thread("t1")) == ThreadRecord("t1", "visitor-1", "responses", "conv_1")
+    assert (await keeper.memory()).anchor == Anchor(AnchorKind.THREAD, "thread_1")
     assert await store.file(shown.file_id) == FileRecord(
         shown.file_id, "t1", "visitor-1", "file-abc", "image.png", FileKind.IMAGE
     )
@@ -106,7 +106,7 @@ async def test_what_a_turn_leaves_belongs_to_its_thread_and_visitor() -> None:
 
 async def test_the_file_is_for_its_owner_only_in_a_folder_that_is_for_everyone(tmp_path: Path) -> None:
     store = await SqliteStore.open(str(tmp_path / "store.sqlite3"))
-    await store.add_thread(ThreadRecord("t", "v", "assistants", None))
+    await store.add_thread(ThreadRecord("t", "v"))
 
     modes = await asyncio.to_thread(
         lambda: {file.name: file.stat().st_mode & 0o777 for file in tmp_path.glob("*.sqlite3*")}

@@ -22,8 +22,8 @@ from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.ports import UpstreamTurn
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
-from deep_chat_proxy.upstream.pauses import PollPace
 from deep_chat_proxy.upstream.client import ApiClient
+from deep_chat_proxy.upstream.pauses import PollPace
 from playing import FakeThread
 
 WAIT = 10

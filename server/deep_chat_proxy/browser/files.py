@@ -45,7 +45,7 @@ async def get_file(request: web.Request) -> web.StreamResponse:
 
 
 async def _from_shelf(shelf: Shelf, key: str, name: str) -> web.StreamResponse:
-    path = await asyncio.to_thread(shelf.find, key)
+    path = await shelf.find(key)
     if path is None:
         raise ChatError(FILE_NOT_FOUND, "the file had to make room for newer ones")
     return web.FileResponse(path, headers=file_headers(name))

@@ -63,8 +63,11 @@ class Shelf:
             Path(path).unlink(missing_ok=True)
             excess -= freed
 
-    def find(self, key: str) -> Path | None:
-        """Where a file is, None where it is no longer. Blocks for as long as the disk takes to say so."""
+    async def find(self, key: str) -> Path | None:
+        """Where a file is, None where it is no longer."""
+        return await asyncio.to_thread(self._find, key)
+
+    def _find(self, key: str) -> Path | None:
         path = None if self._folder is None else self._folder / key
         return path if path is not None and path.is_file() else None
 
@@ -73,7 +76,7 @@ class Shelf:
         return await asyncio.to_thread(self._read, key)
 
     def _read(self, key: str) -> bytes | None:
-        path = self.find(key)
+        path = self._find(key)
         try:
             return None if path is None else path.read_bytes()
         except FileNotFoundError:

@@ -122,10 +122,7 @@ class TurnLoop:
             case Cited():
                 self._sources.add(event)
             case Completed() | Stopped() | Failed():
-                shown += self._rest(self._text.finish())
-                if isinstance(event, Completed) and self._text.any_shown:
-                    shown += self._rest(self._sources.text())
-                shown.append(self._checked(event))
+                shown += [*self._rest(self._last_text(event)), self._checked(event)]
             case ToolCallsRequested():
                 raise AssertionError("calls are taken by the caller")
             case _:
@@ -134,6 +131,11 @@ class TurnLoop:
     @staticmethod
     def _rest(text: str) -> list[TurnEvent]:
         return [TextDelta(text)] if text else []
+
+    def _last_text(self, end: TerminalEvent) -> str:
+        """What was still held, and behind a whole answer its sources."""
+        rest = self._text.finish()
+        return rest + self._sources.text() if isinstance(end, Completed) and self._text.any_shown else rest
 
     def _checked(self, end: TerminalEvent) -> TerminalEvent:
         # Deep Chat shows an error of its own, in its own words, where an answer holds nothing.

@@ -15,8 +15,8 @@ from deep_chat_proxy.upstream.client import ApiClient, Call, path
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
-# No id of a container or a file has a slash, since it is a segment of a path.
-_WITHIN = "/"
+# Stands in no id of a container or file.
+_WITHIN = "\x1f"
 
 
 def in_container(container_id: str, file_id: str) -> str:
