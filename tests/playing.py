@@ -137,9 +137,11 @@ class FakeThread:
         if anchor is not None:
             self.anchor = anchor
             self.opened.append(anchor.upstream_id)
+        if covered or anchor is not None:
+            self.covered = len(self.entries) if covered else 0
         if forget:
             self.entries.clear()
-        self.covered = len(self.entries) if covered else min(self.covered, len(self.entries))
+            self.covered = 0
 
     async def restart(self) -> None:
         self.anchor, self.covered = None, 0

@@ -79,6 +79,13 @@ async def test_what_comes_after_a_forgetting_is_not_covered(store: SqliteStore) 
     assert await store.memory("t", PLENTY) == Memory(CONVERSATION, ENTRIES[3:], 0)
 
 
+async def test_a_new_anchor_holds_nothing_of_what_was_said(store: SqliteStore) -> None:
+    await store.record("t", ENTRIES, anchor=Anchor(AnchorKind.RESPONSE, "resp_1"), covered=True)
+    await store.record("t", anchor=CONVERSATION)
+
+    assert await store.memory("t", PLENTY) == Memory(CONVERSATION, ENTRIES, 0)
+
+
 async def test_a_restart_leaves_neither_anchor_nor_entries(store: SqliteStore) -> None:
     await store.record("t", ENTRIES, anchor=CONVERSATION, covered=True)
     await store.restart("t")

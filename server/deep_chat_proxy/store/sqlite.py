@@ -134,7 +134,7 @@ class SqliteStore:
                 await write(_ADD, (thread_id, msgspec.json.encode(entry)))
             if anchor is not None:
                 await write(
-                    "UPDATE thread SET anchor = ?, upstream_id = ? WHERE thread_id = ?",
+                    "UPDATE thread SET anchor = ?, upstream_id = ?, covered = 0 WHERE thread_id = ?",
                     (anchor.kind.value, anchor.upstream_id, thread_id),
                 )
             if covered:

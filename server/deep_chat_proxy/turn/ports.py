@@ -45,7 +45,8 @@ class Thread(Protocol):
     ) -> None:
         """Keep more of what was said, all at once with what stands for the thread at the back end from now on.
 
-        `covered`: the anchor holds all entries, these too. `forget`: they need not be kept any longer.
+        `covered`: the anchor holds all entries, these too; a new one holds none otherwise. `forget`: they need not
+        be kept any longer.
         """
 
     async def restart(self) -> None:

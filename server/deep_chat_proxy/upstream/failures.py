@@ -43,12 +43,14 @@ _BY_CODE = {
     "string_above_max_length": CONTEXT_TOO_LONG,
     "content_filter": CONTENT_FILTER,
     "content_policy_violation": CONTENT_FILTER,
-    "server_error": FAILED,
 }
+# Says nothing that the status does not say better, as of a gateway that gave up.
+_UNSPECIFIC = "server_error"
 # A failed run says `rate_limit_exceeded` for a quota that is used up, too.
 _BY_MESSAGE = {
     "exceeded your current quota": NO_QUOTA,
     "maximum context length": CONTEXT_TOO_LONG,
+    "request timed out": TIMED_OUT,
 }
 _BY_STATUS = {
     401: INVALID_KEY,
@@ -88,7 +90,7 @@ class UpstreamError(ChatError):
         request_id: str = "",
     ) -> None:
         # A code that is not in the table may be anything, an id too.
-        code = body.code if body.code in _BY_CODE else "other" if body.code else "-"
+        code = body.code if body.code in {*_BY_CODE, _UNSPECIFIC} else "other" if body.code else "-"
         kind, request = map(_label, (body.type, request_id))
         super().__init__(
             problem,

@@ -13,6 +13,7 @@ from deep_chat_proxy.local_openai.brain.conversation import (
     Said,
     Use,
 )
+from deep_chat_proxy.local_openai.brain.inlined import with_documents
 from deep_chat_proxy.local_openai.chat.requests import (
     AssistantMessage,
     CreateCompletion,
@@ -142,7 +143,8 @@ def conversation(state: LocalState, asked: CreateCompletion) -> Conversation:
 
 def _said(state: LocalState, message: Message) -> Said | None:
     if isinstance(message, UserMessage):
-        return Said(by_user=True, text=_text(message.content), files=_files(state, message.content))
+        said = Said(by_user=True, text=_text(message.content), files=_files(state, message.content))
+        return with_documents(said)
     if isinstance(message, AssistantMessage) and (text := _text(message.content) or message.refusal):
         return Said(by_user=False, text=text)
     return None

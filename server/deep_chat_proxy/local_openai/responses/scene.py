@@ -16,6 +16,7 @@ from deep_chat_proxy.local_openai.brain.conversation import (
     Said,
     Use,
 )
+from deep_chat_proxy.local_openai.brain.inlined import with_documents
 from deep_chat_proxy.local_openai.responses.objects import Item, Response
 from deep_chat_proxy.local_openai.responses.tools import (
     AutoContainer,
@@ -102,7 +103,8 @@ class _Reader:
             self.rounds = []
             self.approved = None
         files = tuple(file for part in content if (file := self._file(part)) is not None)
-        self.messages.append(Said(by_user=role == "user", text=text, files=files))
+        said = Said(by_user=role == "user", text=text, files=files)
+        self.messages.append(with_documents(said) if said.by_user else said)
 
     def _file(self, part: Item) -> Attachment | None:
         if part["type"] not in {"input_image", "input_file"}:

@@ -83,7 +83,7 @@ class ResponsesTurn:
         conversation_id = await self._server.api.create_conversation()
         # Known before anything is in it; what we have of the conversation so far goes there with the message.
         await self._thread.record(anchor=Anchor(AnchorKind.CONVERSATION, conversation_id))
-        place.enter(conversation_id, memory)
+        place.enter(conversation_id, Memory(entries=memory.entries))
 
     async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
         """As in `UpstreamTurn`."""
