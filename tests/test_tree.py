@@ -10,7 +10,7 @@ CHECKOUT = TESTS.parent
 SOURCE = CHECKOUT / "server" / "deep_chat_proxy"
 
 # Folders of tests that belong to no room: recorded requests, whole paths, the real page.
-BESIDE_ROOMS = {"captures", "flows", "page", "bench"}
+BESIDE_ROOMS = {"captures", "flows", "foreign", "page", "bench"}
 MODULES = sorted(SOURCE.rglob("*.py"))
 TEST_FILES = sorted(TESTS.rglob("*.py"))
 

@@ -6,6 +6,7 @@ the back end surely did not take them (no connection, a refusal like 429, or a 5
 """
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
@@ -92,13 +93,23 @@ def path(*segments: str) -> str:
 
 
 def decoded(body: bytes, wanted: type[T]) -> T:
-    """`body` as `wanted`; raises ChatError where it is not that."""
+    """`body` as `wanted`; raises ChatError where it is not that. Strings in it may hold halves of characters."""
     try:
-        return msgspec.json.decode(body, type=wanted)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as fault:
+        return _read(body, wanted)
+    except (ValueError, RecursionError) as fault:
         raise ChatError(
             FAILED, f"the back end's answer is no {wanted.__name__}: {type(fault).__name__}"
         ) from fault
+
+
+def _read(body: bytes, wanted: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=wanted)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        # It takes no half of a character, which is JSON all the same.
+        return msgspec.convert(json.loads(body), wanted)
 
 
 class ApiClient:

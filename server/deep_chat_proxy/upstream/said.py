@@ -6,6 +6,7 @@ Whole texts are the truth: where deltas were lost or wrong, what follows makes i
 from collections.abc import Hashable
 
 from deep_chat_proxy.turn.events import PartStarted, TextDelta, TextReplaced, UpstreamEvent
+from deep_chat_proxy.upstream.surrogates import ends_in_half, joined
 
 _BREAK = "\n\n"
 
@@ -17,6 +18,7 @@ class Said:
         self._parts: dict[Hashable, list[str]] = {}
         self._last: Hashable = None
         self._broken = False
+        self._half: tuple[Hashable, str] = (None, "")
 
     def notice(self, text: str) -> list[UpstreamEvent]:
         """Words of our own before the answer; they stay where the answer is said anew."""
@@ -34,6 +36,8 @@ class Said:
 
     def say(self, key: Hashable, text: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
         """More of a part. `whole` as in TextDelta."""
+        if not (text := self._whole_characters(key, text)):
+            return
         said = self._parts.setdefault(key, [])
         if not said or key != self._last:
             out.append(PartStarted())
@@ -45,9 +49,20 @@ class Said:
         self._broken = False
         out.append(TextDelta(text, whole))
 
+    def _whole_characters(self, key: Hashable, text: str) -> str:
+        """The text as far as its characters are whole; half of one waits for the other half."""
+        waiting, half = self._half
+        if half and waiting == key:
+            text = half + text
+        self._half = (None, "")
+        if ends_in_half(text):
+            self._half, text = (key, text[-1]), text[:-1]
+        return joined(text)
+
     def settle(self, key: Hashable, full: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
         """A whole part: say what of it was not said, or say all anew where something else was said."""
-        said = self.text(key)
+        self._half = (None, "")
+        said, full = self.text(key), joined(full)
         if not full:
             # Nothing was said, or the server does not repeat what was.
             return

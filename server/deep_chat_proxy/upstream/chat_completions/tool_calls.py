@@ -12,6 +12,7 @@ import msgspec
 
 from deep_chat_proxy.turn.events import ToolCall
 from deep_chat_proxy.upstream.chat_completions.wire import CallPiece
+from deep_chat_proxy.upstream.surrogates import joined
 
 
 class _Growing:
@@ -66,7 +67,7 @@ class CallGatherer:
             call_id = call.call_id
             if call_id is None or call_id in found:
                 call_id = f"call_{secrets.token_hex(12)}"
-            found[call_id] = ToolCall(call_id, call.name, "".join(call.arguments))
+            found[call_id] = ToolCall(call_id, call.name, joined("".join(call.arguments)))
         return tuple(found.values())
 
 

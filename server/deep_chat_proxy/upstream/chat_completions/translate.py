@@ -25,6 +25,7 @@ from deep_chat_proxy.upstream.client import decoded
 from deep_chat_proxy.upstream.failures import read_error, stream_failure
 from deep_chat_proxy.upstream.said import Said as Answer
 from deep_chat_proxy.upstream.sse import ServerEvent
+from deep_chat_proxy.upstream.surrogates import joined
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -115,7 +116,7 @@ class Translator:
     def _cite(self, annotation: Annotation, out: list[UpstreamEvent]) -> None:
         citation = annotation.url_citation
         if citation is not None and citation.url:
-            cited = Cited(citation.title or citation.url, citation.url)
+            cited = Cited(joined(citation.title or citation.url), joined(citation.url))
             if cited not in self._cited:
                 self._cited.add(cited)
                 out.append(cited)

@@ -40,6 +40,7 @@ from deep_chat_proxy.upstream.responses.wire import (
 )
 from deep_chat_proxy.upstream.said import Said
 from deep_chat_proxy.upstream.sse import ServerEvent
+from deep_chat_proxy.upstream.surrogates import joined
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -146,12 +147,14 @@ class Translator:
     def take_response(
         self, response: Response, out: list[Told], *, status: str | None = None, whole: bool = False
     ) -> None:
-        """A response that has ended. `status` where the object itself does not say it, `whole` as in TextDelta."""
+        """A response that has ended. `status` is what its event says, where the object itself does not say how it
+        ended; `whole` as in TextDelta.
+        """
         self.note(response)
         self._take_output(response.output or [], out, whole=whole)
         if (usage := response.usage) is not None:
             out.append(Usage(usage.input_tokens or 0, usage.output_tokens or 0))
-        status = status or response.status
+        status = response.status if response.status in ENDED else status
         if status == "failed":
             self._fail(_error(response.error), out)
             return
@@ -214,9 +217,10 @@ class Translator:
             self._name(Picture(item.result, item.output_format or "png"), item.id or item.result[:64], out)
 
     def _cite(self, annotation: Annotation, out: list[Told]) -> None:
-        title = annotation.title or annotation.filename or ""
+        title = joined(annotation.title or annotation.filename or "")
         if annotation.type == "url_citation" and annotation.url:
-            cited = Cited(title or annotation.url, annotation.url)
+            url = joined(annotation.url)
+            cited = Cited(title or url, url)
         elif annotation.type == "container_file_citation" and annotation.file_id and annotation.container_id:
             container_id, file_id = str(annotation.container_id), str(annotation.file_id)
             self._name(InContainer(container_id, file_id, annotation.filename), file_id, out)
@@ -244,14 +248,12 @@ class Translator:
 def _read(raw: ServerEvent) -> Event:
     """Raises ChatError for an event that matters and has another shape than it should."""
     try:
-        return msgspec.json.decode(raw.data, type=Event)
-    except (msgspec.ValidationError, RecursionError):
+        return decoded(raw.data, Event)
+    except ChatError:
         kind = decoded(raw.data, EventType).type or raw.name
         if kind in _ENDS or kind.startswith(_NEEDED):
-            decoded(raw.data, Event)
+            raise
         return Event(type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return decoded(raw.data, Event)
 
 
 def _parts(item: Item) -> list[Part]:
@@ -282,6 +284,7 @@ def _ending(status: str | None, response: Response) -> TerminalEvent:
 
 def _thought(summary: str | None) -> Iterator[Status]:
     """A part of a summary of what the model thinks, as its heading, which is how they begin."""
+    summary = joined(summary or "")
     if summary and (found := _HEADING.match(summary)):
         yield Status(f"{found['heading'].strip()}…")
     elif summary and summary.strip():
