@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from deep_chat_proxy import __version__
+from flows.server import back_end
 
 WAIT = 60  # seconds: starting Python can take long on a busy machine
 
@@ -61,8 +62,43 @@ async def test_the_help_names_the_commands_and_flags(tmp_path: Path) -> None:
     status, out, _ = await run(tmp_path, "--help")
 
     assert status == 0
-    for word in ("local-openai", "tools", "--port", "--host", "--env-file"):
+    for word in ("check", "local-openai", "tools", "--port", "--host", "--env-file"):
         assert word in out
+
+
+async def test_the_check_says_what_the_back_end_can_do(tmp_path: Path) -> None:
+    status, out, err = await run(tmp_path, "check", "--send")
+
+    assert (status, err) == (0, "")
+    assert out.startswith("Back end: the local OpenAI\n  works ")
+    assert out.endswith("The chat works with it.\n")
+
+
+async def test_the_check_lists_the_models_where_none_is_chosen(tmp_path: Path) -> None:
+    async with back_end() as (base_url, _):
+        status, out, err = await run(tmp_path, "check", OPENAI_BASE_URL=base_url, OPENAI_API_KEY="any")
+
+    assert (status, err) == (1, "")
+    assert "No model is chosen. There are: local-1.  → DEEP_CHAT_MODEL\n" in out
+
+
+async def test_a_key_is_all_that_openai_needs(tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(WAIT),
+        command(tmp_path, "--port", "0", OPENAI_API_KEY="sk-canary") as server,
+    ):
+        assert server.stderr is not None
+        said = (await server.stderr.readline()).decode()
+        url = (await server.stderr.readline()).decode().split()[-1]
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz") as response:
+            status = response.status
+        server.send_signal(signal.SIGTERM)
+        _, rest = await server.communicate()
+
+    assert said.endswith("back end: responses at https://api.openai.com/v1, gpt-6-luna\n")
+    assert status == 200
+    assert server.returncode == 0
+    assert "sk-canary" not in said + rest.decode()
 
 
 async def test_the_tools_are_listed_with_their_schemas(tmp_path: Path) -> None:
@@ -80,6 +116,18 @@ async def test_the_tools_are_listed_with_their_schemas(tmp_path: Path) -> None:
         ((), {"DEEP_CHAT_GRACE": "-1"}, "DEEP_CHAT_GRACE"),
         ((), {"DEEP_CHAT_COLOUR": "red"}, "DEEP_CHAT_COLOUR is no setting"),
         ((), {"DEEP_CHAT_UPSTREAM": "assistants"}, "OPENAI_BASE_URL is missing"),
+        (
+            (),
+            {
+                "DEEP_CHAT_UPSTREAM": "assistants",
+                "OPENAI_API_KEY": "sk-1",
+                "OPENAI_BASE_URL": "https://api.openai.com/v1",
+            },
+            "off on 2026-08-26. Set DEEP_CHAT_UPSTREAM=responses",
+        ),
+        ((), {"DEEP_CHAT_UPSTREAM": "chat"}, "OPENAI_API_KEY is missing"),
+        ((), {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, "DEEP_CHAT_MODEL is missing"),
+        ((), {"DEEP_CHAT_HOSTED_TOOLS": "web_search,magic"}, "DEEP_CHAT_HOSTED_TOOLS"),
         ((), {"DEEP_CHAT_TOOLS": "missing.py"}, "missing.py: there is no such file"),
         (("--env-file", "missing.env"), {}, "missing.env: there is no such file"),
         (("--port", "70000"), {}, "DEEP_CHAT_PORT"),

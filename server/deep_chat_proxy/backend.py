@@ -30,11 +30,15 @@ class BackEnd(Dialect, Protocol):
 @asynccontextmanager
 async def open_backend(settings: Settings, tools: Sequence[ToolDefinition]) -> AsyncIterator[BackEnd]:
     """The dialect of `settings.back_end`, ready to be used; the local OpenAI runs for as long as it is open."""
-    functions = [
+    async with open_client(settings) as client:
+        yield dialect_of(settings, client, functions_of(tools))
+
+
+def functions_of(tools: Sequence[ToolDefinition]) -> list[Function]:
+    """The tools as dialects take them."""
+    return [
         {"name": tool.name, "description": tool.description, "parameters": tool.parameters} for tool in tools
     ]
-    async with open_client(settings) as client:
-        yield dialect_of(settings, client, functions)
 
 
 @asynccontextmanager

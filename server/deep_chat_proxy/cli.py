@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from deep_chat_proxy.tools.error import ToolError
 
     try:
-        run = {"local-openai": _local_openai, "tools": _tools}.get(options.command, _serve)
+        run = {"check": _check, "local-openai": _local_openai, "tools": _tools}.get(options.command, _serve)
         return run(options)
     except (SettingsError, ToolError) as fault:
         print(f"deep-chat-proxy: {fault}", file=sys.stderr)
@@ -53,16 +53,20 @@ def _parser() -> argparse.ArgumentParser:
     # Before the sub-command or behind it: what stands there last counts.
     local.add_argument("--host", default=argparse.SUPPRESS, help="address to listen on (default 127.0.0.1)")
     local.add_argument("--port", type=int, default=argparse.SUPPRESS, help="port to listen on (default 8081)")
+    check = commands.add_parser(
+        "check", help="ask the back end what it can do, and say which setting changes it"
+    )
+    check.add_argument("--send", action="store_true", help="send it one message too, which may be billed")
     commands.add_parser("tools", help="list the tools that the model may call, with their schemas")
     return parser
 
 
-def _settings(options: argparse.Namespace) -> "Settings":
+def _settings(options: argparse.Namespace, **more: str) -> "Settings":
     from deep_chat_proxy.configuration import SettingsError, load_settings
 
     if options.env_file is not None and not options.env_file.is_file():
         raise SettingsError(f"{options.env_file}: there is no such file")
-    flags = {"host": options.host, "port": options.port}
+    flags = {"host": options.host, "port": options.port, **more}
     return load_settings(os.environ, flags, options.env_file or Path(".env"))
 
 
@@ -83,6 +87,26 @@ def _local_openai(options: argparse.Namespace) -> int:
     setup_logs("info")
     asyncio.run(run_local_openai(options.host or "127.0.0.1", 8081 if options.port is None else options.port))
     return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    import asyncio
+
+    from deep_chat_proxy.app import registry_of
+    from deep_chat_proxy.check import NO_MODEL, check
+    from deep_chat_proxy.configuration import SettingsError
+    from deep_chat_proxy.logs import setup_logs
+
+    try:
+        settings = _settings(options)
+    except SettingsError as fault:
+        # Which models there are is one of the things that are asked.
+        if "DEEP_CHAT_MODEL is missing" not in str(fault):
+            raise
+        settings = _settings(options, model=NO_MODEL)
+    setup_logs("error" if settings.log_level != "debug" else "debug")
+    good = asyncio.run(check(settings, registry_of(settings), send=options.send))
+    return 0 if good else 1
 
 
 def _tools(options: argparse.Namespace) -> int:

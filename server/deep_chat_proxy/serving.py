@@ -5,6 +5,7 @@ import logging
 from aiohttp import web
 
 from deep_chat_proxy.app import create_app
+from deep_chat_proxy.backend import model_of
 from deep_chat_proxy.logs import setup_logs
 from deep_chat_proxy.settings import Settings
 
@@ -20,7 +21,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM. Raises OSError where the address is taken."""
     setup_logs(settings.log_level)
     app = create_app(settings)
-    logger.info("back end: %s", settings.back_end)
+    logger.info("back end: %s", _named(settings))
     if settings.back_end == "local" and (settings.openai_api_key or settings.openai_base_url):
         logger.warning(
             "a key or an address of a back end is set, but DEEP_CHAT_UPSTREAM=local has the local one used"
@@ -36,6 +37,14 @@ def serve(settings: Settings) -> None:
         shutdown_timeout=_SHUTDOWN,
         print=_announce,
     )
+
+
+def _named(settings: Settings) -> str:
+    """The back end for the log: its protocol, where it is, and what answers there."""
+    if settings.back_end == "local":
+        return "local"
+    answering = settings.assistant_id if settings.back_end == "assistants" else model_of(settings)
+    return f"{settings.back_end} at {settings.base_url}, {answering}"
 
 
 def _announce(text: str) -> None:

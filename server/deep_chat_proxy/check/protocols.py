@@ -1,0 +1,58 @@
+"""Which protocols a back end speaks: each is asked for nothing, which is refused where it is spoken."""
+
+from deep_chat_proxy.check.findings import Finding, missing, note, works
+from deep_chat_proxy.errors import INVALID_KEY, ChatError
+from deep_chat_proxy.settings import Settings
+from deep_chat_proxy.upstream.client import ApiClient, Call, path
+from deep_chat_proxy.upstream.failures import UpstreamError
+
+NAMES = {"responses": "Responses", "chat": "Chat Completions", "assistants": "Assistants"}
+# A request that says nothing has no model and no message, so there is nothing that could be answered or billed.
+_CALLS = {
+    "responses": Call("POST", path("responses"), json={}),
+    "chat": Call("POST", path("chat", "completions"), json={}),
+    "assistants": Call(
+        "GET", path("assistants"), query={"limit": "1"}, headers={"OpenAI-Beta": "assistants=v2"}
+    ),
+}
+_NOT_SPOKEN = frozenset({404, 405, 410, 501})
+
+
+async def spoken(client: ApiClient) -> dict[str, bool]:
+    """Each protocol, and whether it is spoken. Raises ChatError where the back end does not answer."""
+    return {name: await _speaks(client, call) for name, call in _CALLS.items()}
+
+
+async def _speaks(client: ApiClient, call: Call) -> bool:
+    try:
+        await client.ask(call)
+    except UpstreamError as fault:
+        if fault.status in {401, 403}:
+            raise
+        return fault.status not in _NOT_SPOKEN
+    return True
+
+
+async def check_protocols(client: ApiClient, settings: Settings) -> tuple[list[Finding], bool]:
+    """What was found, and whether it makes sense to go on asking."""
+    try:
+        found = await spoken(client)
+    except ChatError as fault:
+        return [_no_answer(fault)], False
+    name = "responses" if settings.back_end == "local" else settings.back_end
+    others = [other for other, speaks in found.items() if speaks and other != name]
+    findings = [works("The back end answers and takes the key.")]
+    if not found[name]:
+        advice = f"DEEP_CHAT_UPSTREAM={others[0]}" if others else "OPENAI_BASE_URL (it usually ends in /v1)"
+        return [*findings, missing(f"It does not speak {NAMES[name]}.", advice)], False
+    findings.append(works(f"It speaks {NAMES[name]}."))
+    if others:
+        known = " and ".join(NAMES[other] for other in others)
+        findings.append(note(f"It also speaks {known}.", f"DEEP_CHAT_UPSTREAM={' or '.join(others)}"))
+    return findings, True
+
+
+def _no_answer(fault: ChatError) -> Finding:
+    if fault.problem is INVALID_KEY:
+        return missing("The back end refuses the key.", "OPENAI_API_KEY, DEEP_CHAT_API_KEY_HEADER")
+    return missing(f"The back end does not answer ({fault.cause}).", "OPENAI_BASE_URL")
