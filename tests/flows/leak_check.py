@@ -1,6 +1,6 @@
 """Many turns with random disconnects, after which nothing of them may be left. Run in a process of its own:
 
-python -W error -m flows.leak_check TURNS
+python -W error -m flows.leak_check TURNS DIALECT
 """
 
 import asyncio
@@ -21,9 +21,13 @@ from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_opena
 from deep_chat_proxy.local_openai.objects import OUTPUT
 from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.tools.weather import get_weather
+from deep_chat_proxy.turn.ports import Dialect
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
+from deep_chat_proxy.upstream.chat_completions.dialect import ChatDialect
+from deep_chat_proxy.upstream.client import ApiClient
+from deep_chat_proxy.upstream.responses.dialect import ResponsesDialect
 from flows.crowd import Crowd
-from flows.server import settings_for
+from flows.server import DIALECTS, settings_for
 
 SEED = 20261124
 ROUNDS = 10
@@ -57,10 +61,23 @@ class Complaints(logging.Handler):
         self.found.append(f"unraisable {told.exc_value!r} in {told.object!r}")
 
 
+def _client(dialect: Dialect) -> ApiClient:
+    match dialect:
+        case AssistantsDialect():
+            return dialect._api.client
+        case ResponsesDialect():
+            return dialect._server.api.client
+        case ChatDialect():
+            return dialect._server.client
+    raise TypeError(dialect)
+
+
 class Whole:
     """The server and its back end, in this process."""
 
     def __init__(self, front: web.AppRunner, state: LocalState, spool: Path) -> None:
+        # In other dialects what was uploaded for a turn that was cut goes along with the next one.
+        self._threads = isinstance(front.app[CHAT].dialect, AssistantsDialect)
         self.url = f"http://127.0.0.1:{front.addresses[0][1]}"
         self._front = front
         self._state = state
@@ -76,16 +93,16 @@ class Whole:
 
     def _left(self) -> Iterator[str]:
         chat = self._front.app[CHAT]
-        assert isinstance(chat.dialect, AssistantsDialect)
-        connector = chat.dialect._api.client._session.connector
+        connector = _client(chat.dialect)._session.connector
         assert connector is not None
         counts = {
             "turns": len(chat.turns),
             "active runs": len(self._state.active_runs()),
+            "active responses": len(self._state.active_responses()),
             "connections of visitors": len(self._front.server.connections) if self._front.server else 0,
             "connections to the back end in use": len(connector._acquired),
             "files on disk": len(list(self._spool.iterdir())),
-            "uploads that no message holds": len(self._uploads() - self._held()),
+            "uploads that no message holds": len(self._uploads() - self._held()) if self._threads else 0,
         }
         yield from (f"{count} {what}" for what, count in counts.items() if count)
         for task in asyncio.all_tasks() - self._tasks:
@@ -109,17 +126,29 @@ class Whole:
         """Let the back end forget its threads, so that what it keeps does not count as growth."""
         self._state.threads.clear()
         self._state.files.clear()
+        for kept in self._state.conversations:
+            self._state.conversations.drop(kept.conversation.id)
+        for response in self._state.responses:
+            self._state.responses.drop(response.response.id)
+        for completion in self._state.chats:
+            self._state.chats.drop(completion.id)
+        for container in self._state.containers._kept:
+            self._state.containers._kept.drop(container.id)
 
 
 @asynccontextmanager
-async def whole(spool: Path, store: Path) -> AsyncIterator[Whole]:
+async def whole(spool: Path, store: Path, dialect: str) -> AsyncIterator[Whole]:
     """Run both as the command does."""
     local = create_local_openai(OPTIONS)
     back = web.AppRunner(local, access_log=None, handler_cancellation=True, shutdown_timeout=1)
     await back.setup()
     await web.TCPSite(back, "127.0.0.1", 0).start()
     settings = settings_for(
-        f"http://127.0.0.1:{back.addresses[0][1]}/v1", store=f"sqlite:{store}", secret="s" * 32, grace=0
+        f"http://127.0.0.1:{back.addresses[0][1]}/v1",
+        store=f"sqlite:{store}",
+        secret="s" * 32,
+        grace=0,
+        **DIALECTS[dialect],
     )
     app = create_app(settings, tools=[get_weather, ponder])
     front = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=5)
@@ -132,11 +161,11 @@ async def whole(spool: Path, store: Path) -> AsyncIterator[Whole]:
         await back.cleanup()
 
 
-async def check(turns: int, folder: Path) -> None:
+async def check(turns: int, folder: Path, dialect: str) -> None:
     """Have the turns. AssertionError where something of them is left."""
     spool = Path(tempfile.gettempdir())
     began = time.monotonic()
-    async with whole(spool, folder / "store.sqlite3") as running:
+    async with whole(spool, folder / "store.sqlite3", dialect) as running:
         crowd = Crowd(running.url, SEED)
         sizes = []
         for _ in range(ROUNDS):
@@ -169,7 +198,7 @@ def sockets() -> list[str]:
     return [target for target in found if target.startswith("socket:")]
 
 
-def main(turns: int) -> None:
+def main(turns: int, dialect: str) -> None:
     """Check with this many turns; the temporary folder of the process must be its own."""
     complaints = Complaints()
     before = sockets()
@@ -177,11 +206,11 @@ def main(turns: int) -> None:
         store, tempfile.tempdir = Path(folder) / "store", str(Path(folder) / "spool")
         store.mkdir()
         Path(tempfile.tempdir).mkdir()
-        asyncio.run(check(turns, store), debug=False)
+        asyncio.run(check(turns, store, dialect), debug=False)
     gc.collect()
     assert sockets() == before, sockets()
     assert not complaints.found, complaints.found[:5]
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

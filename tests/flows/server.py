@@ -22,6 +22,15 @@ KEY = "sk-canary-of-the-back-end"
 FAST = LocalOptions(token_delay=0, poll_after_ms=5)
 
 
+HOSTED = ("web_search", "code_interpreter", "image_generation")
+DIALECTS: dict[str, dict[str, Any]] = {
+    "assistants": {"upstream": "assistants", "assistant_id": "asst_local"},
+    "responses": {"upstream": "responses", "model": "local-1", "hosted_tools": HOSTED},
+    "chat": {"upstream": "chat", "model": "local-1"},
+}
+"""The settings that each needs."""
+
+
 class Site:
     """A server at `url`, and what its back end holds (`state`)."""
 
@@ -47,10 +56,9 @@ class Site:
 def settings_for(base_url: str, **chosen: Any) -> Settings:
     """Settings for a back end at `base_url`, nothing of which is kept on disk."""
     defaults: dict[str, Any] = {
-        "upstream": "assistants",
+        **DIALECTS["assistants"],
         "openai_base_url": base_url,
         "openai_api_key": KEY,
-        "assistant_id": "asst_local",
         "store": "sqlite::memory:",
     }
     return Settings(**(defaults | chosen))

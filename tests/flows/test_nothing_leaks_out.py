@@ -13,7 +13,7 @@ from deep_chat_proxy.local_openai.brain.mishaps import ENTRIES as MISHAPS
 from deep_chat_proxy.local_openai.brain.mishaps import QUOTA_TEXT, RATE_TEXT, SERVER_TEXT
 from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.tools.weather import get_weather
-from flows.server import KEY, Site, site
+from flows.server import DIALECTS, KEY, Site, site
 from flows.visitor import WAIT, Answer, SentFile, Visitor, answer_of, read_until_text
 
 pytestmark = pytest.mark.usefixtures("default_log")
@@ -97,19 +97,35 @@ def ids_in(state: LocalState) -> set[str]:
     found = set(state.files)
     for thread in state.threads.values():
         found |= {thread.thread.id, *thread.messages, *thread.runs}
-        for kept in thread.runs.values():
-            found |= set(kept.steps)
-            for step in msgspec.to_builtins(list(kept.steps.values())):
+        for run in thread.runs.values():
+            found |= set(run.steps)
+            for step in msgspec.to_builtins(list(run.steps.values())):
                 found |= {call["id"] for call in step["step_details"].get("tool_calls", ())}
+    for conversation in state.conversations:
+        found |= {conversation.conversation.id, *conversation.items}
+    for response in state.responses:
+        found.add(response.response.id)
+        for item in (*response.given, *response.response.output):
+            found |= {str(item[name]) for name in ("id", "call_id", "container_id") if item.get(name)}
+    for completion in state.chats:
+        found |= {completion.id, *(call["id"] for call in completion.message.get("tool_calls", ()))}
+    for container in state.containers._kept:
+        found |= {container.id, *container.files}
     return found
 
 
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Each of them, one after the other."""
+    return str(request.param)
+
+
 @pytest.fixture
-async def watched(caplog: pytest.LogCaptureFixture) -> AsyncIterator[Watched]:
+async def watched(dialect: str, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Watched]:
     """A visitor of a server that repeats what it may repeat once, and at once."""
     with stamina.set_testing(True, attempts=2):
         async with (
-            site(tools=[get_weather, fail_loudly], grace=0) as running,
+            site(tools=[get_weather, fail_loudly], grace=0, **DIALECTS[dialect]) as running,
             running.visitor() as visitor,
         ):
             yield Watched(running, visitor, caplog)
@@ -123,26 +139,36 @@ async def test_a_turn_of_any_kind_gives_nothing_away(watched: Watched, text: str
     watched.check()
 
 
-async def test_files_in_and_out_give_nothing_away(watched: Watched) -> None:
+async def test_files_in_and_out_give_nothing_away(watched: Watched, dialect: str) -> None:
     await watched.say("what is in this file?", FILE)
     await watched.say(None, FILE)
     for made in await watched.say("make a csv"):
-        (file,) = made.files
-        watched.answers.append(await watched.visitor.get(file["src"]))
-        watched.answers.append(await watched.visitor.get(file["src"] + "x"))
-    watched.note_ids()
-    watched.running.state.files.clear()
-    gone = await watched.visitor.get(file["src"])
-    watched.answers.append(gone)
-
-    assert (gone.status, gone.error) == (404, "This file was not found.")
+        # Chat Completions makes no files.
+        for file in made.files:
+            watched.answers.append(await watched.visitor.get(file["src"]))
+            watched.answers.append(await watched.visitor.get(file["src"] + "x"))
+            assert watched.answers[-2].status == 200
+        assert len(made.files) == (dialect != "chat")
     watched.check()
+
+
+async def test_a_file_that_the_back_end_has_lost_gives_nothing_away(caplog: pytest.LogCaptureFixture) -> None:
+    async with site() as running, running.visitor() as visitor:
+        watched = Watched(running, visitor, caplog)
+        for made in await watched.say("make a csv"):
+            (file,) = made.files
+        watched.note_ids()
+        running.state.files.clear()
+        gone = await visitor.get(file["src"])
+        watched.answers.append(gone)
+
+        assert (gone.status, gone.error) == (404, "This file was not found.")
+        watched.check()
 
 
 async def test_ids_that_are_not_the_visitors_give_nothing_away(watched: Watched) -> None:
     await watched.say("make a csv")
-    upstream_thread = next(iter(watched.running.state.threads))
-    upstream_file = next(iter(watched.running.state.files))
+    upstream_thread, *_, upstream_file = sorted(ids_in(watched.running.state))
     refused = [
         *await watched.say("hello", thread_id=upstream_thread),
         *await watched.say("hello", thread_id=KEY),
@@ -159,7 +185,10 @@ async def test_ids_that_are_not_the_visitors_give_nothing_away(watched: Watched)
 async def test_a_thread_that_is_lost_gives_nothing_away(watched: Watched) -> None:
     await watched.say(f"hello {PROMPT}")
     watched.note_ids()
-    watched.running.state.threads.clear()
+    state = watched.running.state
+    state.threads.clear()
+    for kept in state.conversations:
+        state.conversations.drop(kept.conversation.id)
     await watched.say(f"hello {PROMPT}")
 
     watched.check()
