@@ -1,19 +1,15 @@
 """The command as an operator runs it: a process, its log, its signals, its store."""
 
 import asyncio
-import os
-import re
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from flows.process import environment_with, server
 from flows.visitor import WAIT, Visitor, events_in, read_until_text
 
 LOST = "*The earlier conversation is no longer there, so this is the beginning of a new one.*"
-LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) [\w.]+: \S.*")
 # A tool that tells the test that it runs, and then does not end.
 BELL = """
 import asyncio
@@ -29,79 +25,6 @@ async def ring() -> str:
     await asyncio.Event().wait()
     return "never"
 """
-ADDRESS = re.compile(rb"http://127\.0\.0\.1:\d+")
-
-
-class Process:
-    """A server as a process at `url`; `log` grows as it is read."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.log: list[bytes] = []
-        self.url = ""
-
-    async def read_address(self) -> None:
-        """Read the log until it names the address."""
-        assert self._process.stderr is not None
-        while not self.url:
-            line = await self._process.stderr.readline()
-            assert line, self.log
-            self.log.append(line)
-            if found := ADDRESS.search(line):
-                self.url = found[0].decode()
-
-    async def end(self) -> int:
-        """Ask it to end and wait for that; returns the exit status."""
-        self.ask_to_end()
-        return await self.ended()
-
-    def ask_to_end(self) -> None:
-        """Send SIGTERM."""
-        self._process.terminate()
-
-    async def ended(self) -> int:
-        """Wait for the end, which a server that was asked to end comes to within four seconds."""
-        async with asyncio.timeout(4):
-            out, rest = await self._process.communicate()
-        assert out == b""
-        self.log += rest.splitlines(keepends=True)
-        assert self._process.returncode is not None
-        return self._process.returncode
-
-    def check_log(self) -> None:
-        """One line an event: no traceback, no error."""
-        assert self.log
-        for line in self.log:
-            assert LOG_LINE.fullmatch(line.decode().rstrip("\n")), line
-
-
-def environment_with(**settings: str) -> dict[str, str]:
-    """The environment with these settings and none of those of whoever runs the tests."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("DEEP_CHAT_", "OPENAI_"))
-    }
-    return kept | settings
-
-
-@asynccontextmanager
-async def server(folder: Path, **environment: str) -> AsyncIterator[Process]:
-    """Run it with a store in `folder`."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "deep_chat_proxy", "--port", "0"),
-        cwd=folder,
-        env=environment_with(DEEP_CHAT_STORE=f"sqlite:{folder}/store.sqlite3", **environment),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    running = Process(process)
-    try:
-        async with asyncio.timeout(WAIT):
-            await running.read_address()
-        yield running
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
 
 
 async def test_a_restart_keeps_the_visitors_and_their_threads(tmp_path: Path) -> None:
