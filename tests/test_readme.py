@@ -1,4 +1,4 @@
-"""README's table of settings is made from settings.py: `python tests/test_readme.py` writes it anew."""
+"""README's tables are made from settings.py and errors.py: `python tests/test_readme.py` writes them anew."""
 
 import ast
 import re
@@ -7,12 +7,14 @@ from pathlib import Path
 
 import msgspec
 
+from deep_chat_proxy import errors
 from deep_chat_proxy import settings as module
 from deep_chat_proxy.configuration import variable
+from deep_chat_proxy.errors import Problem
 from deep_chat_proxy.settings import Settings
 
 README = Path(__file__).parents[1] / "README.md"
-_BLOCK = re.compile(r"(<!-- settings: .*? -->\n).*?(<!-- /settings -->)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- (settings|problems): .*? -->\n).*?(<!-- /\2 -->)", re.DOTALL)
 
 
 def settings_table() -> str:
@@ -27,6 +29,17 @@ def settings_table() -> str:
         shown = ",".join(default) if isinstance(default, tuple) else "" if default == {} else str(default)
         cells = [f"`{variable(name)}`", f"`{shown}`" if shown else "", _takes(shape), meanings[name]]
         rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def problems_table() -> str:
+    """One row a way in which it can go wrong, in the order of errors.py."""
+    rows = ["| problem | status | what a visitor reads | may work later |", "| --- | --- | --- | --- |"]
+    rows += [
+        f"| `{problem.code}` | {problem.status} | {problem.sentence} | {'yes' if problem.retry else ''} |"
+        for problem in vars(errors).values()
+        if isinstance(problem, Problem)
+    ]
     return "\n".join(rows) + "\n"
 
 
@@ -53,14 +66,16 @@ def _meanings() -> dict[str, str]:
     return found
 
 
-def _with_table(readme: str) -> str:
-    return _BLOCK.sub(lambda match: f"{match[1]}\n{settings_table()}\n{match[2]}", readme)
+def _with_tables(readme: str) -> str:
+    tables = {"settings": settings_table(), "problems": problems_table()}
+    return _BLOCK.sub(lambda match: f"{match[1]}\n{tables[match[2]]}\n{match[3]}", readme)
 
 
-def test_the_readme_lists_every_setting_as_it_is() -> None:
+def test_the_readme_lists_every_setting_and_every_problem_as_it_is() -> None:
     readme = README.read_text(encoding="utf-8")
 
-    assert readme == _with_table(readme)
+    assert readme == _with_tables(readme)
+    assert {kind for _, kind, _ in _BLOCK.findall(readme)} == {"settings", "problems"}
 
 
 def test_every_path_that_the_readme_names_is_there() -> None:
@@ -71,4 +86,4 @@ def test_every_path_that_the_readme_names_is_there() -> None:
 
 
 if __name__ == "__main__":
-    README.write_text(_with_table(README.read_text(encoding="utf-8")), encoding="utf-8")
+    README.write_text(_with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")

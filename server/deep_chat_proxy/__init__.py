@@ -6,13 +6,15 @@ The way of a message:
     middleware/       who sent it (session), from where (origin), and errors as answers
     browser/chat      a message becomes a turn on one of the visitor's threads
     turn/             the turn runs on its own: loop (tools ↺), live, log; events are the vocabulary
-    upstream/         a dialect posts the message to the back end and follows the answer
+    upstream/         a dialect posts the message to the back end and follows the answer: responses/,
+                      chat_completions/ or assistants/
     tools/            function calls of the model
     browser/stream    the turn's events as server-sent events, or
     browser/reply     the whole answer as one JSON object
 
-Beside them: store/ (threads and files), settings and configuration, cli, and local_openai/, a back end of our
-own to try all of it with no key and no network. `app.create_app` wires them.
+Beside them: store/ (threads, what was said on them, files), settings and configuration, cli, check/ (what a back
+end can do), and local_openai/, a back end of our own to try all of it with no key and no network. `app.create_app`
+wires them, `backend` chooses the dialect.
 """
 
 from typing import TYPE_CHECKING, Any

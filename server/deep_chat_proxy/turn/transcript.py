@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from deep_chat_proxy.turn.events import FileKind, ToolCall, ToolOutput
 
@@ -159,6 +160,16 @@ def _units(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         unit.append(entry)
     if unit:
         yield unit
+
+
+def without_files(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The entries with the files in them named only, but for those that are text."""
+    return tuple(
+        replace(entry, files=tuple(replace(file, key=None, upstream_id=None) for file in entry.files))
+        if isinstance(entry, UserSaid)
+        else entry
+        for entry in entries
+    )
 
 
 def tokens_of(entry: Entry) -> int:

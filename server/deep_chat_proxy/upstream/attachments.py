@@ -20,6 +20,8 @@ from deep_chat_proxy.turn.transcript import AttachedFile, UserSaid
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/x-sh", "application/typescript"})
 AUDIO_TYPES = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 """What Chat Completions takes as `input_audio`, with the names it has there."""
+NOT_TAKEN = frozenset({400, 413, 415, 422})
+"""Statuses by which a back end may say that it takes no such file."""
 # Of earlier messages, together; in bytes before they are encoded.
 _MOST_AGAIN = 8 * 1024 * 1024
 

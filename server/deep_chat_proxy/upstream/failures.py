@@ -24,6 +24,7 @@ from deep_chat_proxy.errors import (
     RATE_LIMITED,
     REJECTED,
     TIMED_OUT,
+    TURN_ACTIVE,
     ChatError,
     Problem,
 )
@@ -43,6 +44,8 @@ _BY_CODE = {
     "string_above_max_length": CONTEXT_TOO_LONG,
     "content_filter": CONTENT_FILTER,
     "content_policy_violation": CONTENT_FILTER,
+    # Another request works on the same conversation, such as one that was just stopped.
+    "conversation_locked": TURN_ACTIVE,
 }
 # Says nothing that the status does not say better, as of a gateway that gave up.
 _UNSPECIFIC = "server_error"

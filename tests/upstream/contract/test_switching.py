@@ -74,3 +74,19 @@ async def test_an_image_goes_along_to_another_back_end(make: Make) -> None:
     after = await make(BY_NAME["responses-conversation-stream"], before)
 
     assert "3 x 2 pixels" in (await after.say("what is in the picture?")).text
+
+
+@pytest.mark.parametrize("case", STREAMED, ids=lambda case: case.name)
+async def test_a_visitor_is_told_of_the_new_beginning_also_where_the_first_message_is_refused(
+    make: Make, case: Case
+) -> None:
+    other = "assistants-stream" if case.dialect != "assistants" else "responses-conversation-stream"
+    before = await make(BY_NAME[other])
+    await before.say("my name is Ada")
+    after = await make(case, before)
+    refused = await after.say("http 400")
+    answer = await after.say("hello")
+
+    assert refused.problem is not None
+    assert answer.text.startswith(THREAD_ELSEWHERE)
+    assert len(after.state.conversations) == (case.name == "responses-conversation-stream")

@@ -10,8 +10,8 @@ from deep_chat_proxy.errors import CONTEXT_TOO_LONG, CUT_OFF, ChatError
 from deep_chat_proxy.turn.events import Accepted, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
-from deep_chat_proxy.turn.transcript import Entry, Memory, UserSaid, mended, newest
-from deep_chat_proxy.upstream.attachments import MessageFiles
+from deep_chat_proxy.turn.transcript import Entry, Memory, UserSaid, mended, newest, without_files
+from deep_chat_proxy.upstream.attachments import NOT_TAKEN, MessageFiles
 from deep_chat_proxy.upstream.chat_completions.messages import messages
 from deep_chat_proxy.upstream.chat_completions.server import ChatServer
 from deep_chat_proxy.upstream.chat_completions.translate import Translator
@@ -44,7 +44,6 @@ class ChatTurn:
         memory = await self._thread.memory()
         if not memory.whole:
             self._notice = THREAD_ELSEWHERE
-            await self._thread.restart()
             memory = Memory()
         self._earlier = newest(mended(memory.entries)[1], self._tokens)
         said = UserSaid(self._message.text, await self._files.take(self._message.attachments))
@@ -68,7 +67,7 @@ class ChatTurn:
         try:
             async with await self._open(record) as response:
                 if not self._accepted:
-                    yield self._accept()
+                    yield await self._accept()
                 async with aclosing(self._read(response)) as batches:
                     async for batch in batches:
                         yield batch
@@ -94,8 +93,16 @@ class ChatTurn:
             try:
                 return await self._server.client.begin(call)
             except UpstreamError as fault:
-                if not self._server.stop_counting(fault) and not self._shortened(fault):
+                if not (self._server.stop_counting(fault) or self._shortened(fault) or self._plainer(fault)):
                     raise
+
+    def _plainer(self, fault: UpstreamError) -> bool:
+        """Where files of earlier messages may be what the model cannot take, only name them."""
+        plain = without_files(self._earlier)
+        if fault.status not in NOT_TAKEN or plain == self._earlier:
+            return False
+        self._earlier = plain
+        return True
 
     def _shortened(self, fault: UpstreamError) -> bool:
         """Where all of it is too long for the model, send half of what was said before."""
@@ -107,10 +114,13 @@ class ChatTurn:
             self._earlier = newest(self._earlier, self._tokens)
         return True
 
-    def _accept(self) -> Sequence[UpstreamEvent]:
+    async def _accept(self) -> Sequence[UpstreamEvent]:
         self._accepted = True
-        notice = self._translator.said.notice(self._notice) if self._notice else []
-        return [Accepted(), *notice]
+        if not self._notice:
+            return [Accepted()]
+        # Not before: a visitor whose message was refused is to be told with the next one.
+        await self._thread.restart()
+        return [Accepted(), *self._translator.said.notice(self._notice)]
 
     async def _read(self, response: aiohttp.ClientResponse) -> Batches:
         client = self._server.client
@@ -127,10 +137,9 @@ class ChatTurn:
                 except ChatError:
                     yield batch
                     raise
-                if self._translator.over:
-                    await drained(response)
                 yield batch
                 if self._translator.over:
+                    await drained(response)
                     return
 
     async def _keep(self, record: TurnRecord) -> None:

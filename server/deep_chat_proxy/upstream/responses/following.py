@@ -97,10 +97,12 @@ class ResponseFollower:
                     yield batch
                     raise
                 if self.translator.ended:
+                    # What was said need not wait for the end of the connection.
+                    yield batch[:-1]
                     await drained(response)
-                yield batch
-                if self.translator.ended:
+                    yield batch[-1:]
                     return
+                yield batch
 
     def _take(self, response: Response) -> list[Told]:
         out: list[Told] = []

@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Entry, Memory, mended, newest
+from msgspec.structs import replace
+
+from deep_chat_proxy.turn.transcript import (
+    Anchor,
+    AnchorKind,
+    Entry,
+    Memory,
+    mended,
+    newest,
+    without_files,
+)
 from deep_chat_proxy.upstream.responses.options import Way
 
 _KINDS = {Way.CONVERSATION: AnchorKind.CONVERSATION, Way.CHAIN: AnchorKind.RESPONSE}
@@ -63,6 +73,16 @@ class Place:
         self.way = way
         self.previous = None
         self._sent = 0
+
+    @property
+    def has_files(self) -> bool:
+        """Whether what was said before is sent with files in it."""
+        earlier = self.entries(())
+        return without_files(earlier) != earlier
+
+    def name_files(self) -> None:
+        """Send no files of what was said before, only their names."""
+        self._memory = replace(self._memory, entries=without_files(self._memory.entries))
 
     def enter(self, conversation: str, memory: Memory) -> None:
         """The conversation at the back end in which the turn takes place."""

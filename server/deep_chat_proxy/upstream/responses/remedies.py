@@ -1,7 +1,7 @@
 """What can be done about a request that the back end refused because of what was before it.
 
-A conversation may be gone, a response forgotten, a call left without its output by a turn that was cut, or all of it
-too long for the model. Each remedy is tried once.
+A conversation may be gone, a response forgotten, a call left without its output by a turn that was cut, all of it too
+long for the model, or an old picture shown to a model that cannot see. Each remedy is tried once.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from deep_chat_proxy.errors import CONTEXT_TOO_LONG
 from deep_chat_proxy.turn.transcript import INTERRUPTED
+from deep_chat_proxy.upstream.attachments import NOT_TAKEN
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.responses.api import ResponsesApi
 from deep_chat_proxy.upstream.responses.items import Item
@@ -25,12 +26,15 @@ class Remedy(StrEnum):
     SEND_HISTORY = "send history"
     ANSWER_CALLS = "answer calls"
     SHORTEN = "shorten"
+    NAME_FILES = "name files"
 
 
 def remedy_for(fault: UpstreamError, place: Place) -> Remedy | None:
     """What would help against a refusal, None where nothing of ours would."""
     if fault.problem is CONTEXT_TOO_LONG and not place.anchored:
         return Remedy.SHORTEN
+    if not place.anchored and fault.status in NOT_TAKEN and place.has_files:
+        return Remedy.NAME_FILES
     if not place.anchored or fault.status not in {400, 404}:
         return None
     if fault.status == 400 and _SAYS_IT_WAITS in fault.message:

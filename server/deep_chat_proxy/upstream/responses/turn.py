@@ -48,6 +48,8 @@ class ResponsesTurn:
         self._extra: list[Item] = []
         self._tried: set[Remedy] = set()
         self._notice = ""
+        self._opened: str | None = None
+        self._kept = False
         self._accepted = False
         self._failed = False
 
@@ -56,7 +58,7 @@ class ResponsesTurn:
         way = await self._server.abilities.way()
         memory = await self._thread.memory()
         if not Place.can_continue(way, memory):
-            memory = await self._begin_anew(THREAD_ELSEWHERE)
+            memory, self._notice = Memory(), THREAD_ELSEWHERE
         place = self._place = Place(way, memory, self._server.options.history_tokens)
         new = await self._new_message(way)
         self._code_files = new.code_files
@@ -74,16 +76,10 @@ class ResponsesTurn:
             return await uploaded(self._message, self._uploads, with_code=with_code)
         return await sent_along(self._message, self._attached)
 
-    async def _begin_anew(self, notice: str) -> Memory:
-        self._notice = notice
-        await self._thread.restart()
-        return Memory()
-
     async def _open_conversation(self, place: Place, memory: Memory) -> None:
-        conversation_id = await self._server.api.create_conversation()
-        # Known before anything is in it; what we have of the conversation so far goes there with the message.
-        await self._thread.record(anchor=Anchor(AnchorKind.CONVERSATION, conversation_id))
-        place.enter(conversation_id, Memory(entries=memory.entries))
+        """What we have of the conversation so far goes there with the message."""
+        self._opened = await self._server.api.create_conversation()
+        place.enter(self._opened, Memory(entries=memory.entries))
 
     async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
         """As in `UpstreamTurn`."""
@@ -106,9 +102,11 @@ class ResponsesTurn:
 
     async def _one_response(self, place: Place, record: TurnRecord) -> Batches:
         translator = self._follower.translator
+        self._kept = False
         async with aclosing(self._accepted_batches(place, record)) as batches:
             async for batch in batches:
-                if translator.ended and not translator.failed:
+                if translator.ended and not translator.failed and not self._kept:
+                    self._kept = True
                     await self._keep(place, record)
                 yield batch
 
@@ -123,7 +121,7 @@ class ResponsesTurn:
                     async for told in batches:
                         taken = True
                         if not self._accepted:
-                            yield self._accept()
+                            yield await self._accept()
                         yield await self._made.fetched(told)
             except ChatError as fault:
                 if taken or not await self._remedied(fault, place, background=background):
@@ -132,8 +130,13 @@ class ResponsesTurn:
             else:
                 return
 
-    def _accept(self) -> Sequence[UpstreamEvent]:
+    async def _accept(self) -> Sequence[UpstreamEvent]:
+        """Not before this does the thread change: one whose message was refused is still what it was."""
         self._accepted = True
+        if self._notice:
+            await self._thread.restart()
+        if self._opened is not None:
+            await self._thread.record(anchor=Anchor(AnchorKind.CONVERSATION, self._opened))
         notice = self._follower.translator.said.notice(self._notice) if self._notice else []
         return [Accepted(), *notice]
 
@@ -177,7 +180,8 @@ class ResponsesTurn:
         logger.info("turn %s: %s: %s", current_turn.get(), remedy.value, fault.cause)
         match remedy:
             case Remedy.NEW_CONVERSATION:
-                await self._open_conversation(place, await self._begin_anew(THREAD_LOST))
+                self._notice = THREAD_LOST
+                await self._open_conversation(place, Memory())
             case Remedy.SEND_HISTORY:
                 place.detach(self._server.abilities.forgot(place.previous or ""))
             case Remedy.ANSWER_CALLS:
@@ -185,6 +189,8 @@ class ResponsesTurn:
                 return bool(self._extra)
             case Remedy.SHORTEN:
                 return place.halve()
+            case Remedy.NAME_FILES:
+                place.name_files()
         return True
 
     async def close(self) -> None:
@@ -192,7 +198,7 @@ class ResponsesTurn:
         try:
             await self._in_time(self._follower.end(), "the response could not be ended")
             if not self._accepted:
-                await self._in_time(self._uploads.take_back(), "unused uploads stay at the back end")
+                await self._in_time(self._take_back(), "what was not used stays at the back end")
             elif self._record is not None:
                 translator = self._follower.translator
                 text = "" if translator.ended and not translator.failed else translator.text
@@ -200,6 +206,12 @@ class ResponsesTurn:
         finally:
             await self._made.discard()
             await asyncio.to_thread(self._discard)
+
+    async def _take_back(self) -> None:
+        """Nothing stays of a message that was not taken."""
+        if self._opened is not None:
+            await self._server.api.delete_conversation(self._opened)
+        await self._uploads.take_back()
 
     async def _in_time(self, work: Awaitable[None], otherwise: str) -> None:
         try:
