@@ -18,6 +18,7 @@ from deep_chat_proxy.upstream.chat_completions.translate import Translator
 from deep_chat_proxy.upstream.client import drained
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE
+from deep_chat_proxy.upstream.opening import on_its_way, presumed_taken
 from deep_chat_proxy.upstream.record import TurnRecord
 
 Batches = AsyncGenerator[Sequence[UpstreamEvent]]
@@ -65,9 +66,11 @@ class ChatTurn:
         """One completion, from the call to what it ended with."""
         self._translator.begin()
         try:
-            async with await self._open(record) as response:
-                if not self._accepted:
+            async with on_its_way(self._open(record)) as opening:
+                if not self._server.options.stream and await presumed_taken(opening):
                     yield await self._accept()
+                response = await opening
+                yield await self._accept()
                 async with aclosing(self._read(response)) as batches:
                     async for batch in batches:
                         yield batch
@@ -115,6 +118,9 @@ class ChatTurn:
         return True
 
     async def _accept(self) -> Sequence[UpstreamEvent]:
+        """The back end has taken the message; says so once."""
+        if self._accepted:
+            return []
         self._accepted = True
         if not self._notice:
             return [Accepted()]

@@ -17,6 +17,7 @@ from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Status
 from deep_chat_proxy.upstream.client import Call, drained
 from deep_chat_proxy.upstream.failures import UpstreamError
+from deep_chat_proxy.upstream.opening import on_its_way, presumed_taken
 from deep_chat_proxy.upstream.pauses import PollPace
 from deep_chat_proxy.upstream.responses.api import ResponsesApi
 from deep_chat_proxy.upstream.responses.translate import Told, Translator
@@ -66,7 +67,10 @@ class ResponseFollower:
         return response
 
     async def _in_foreground(self, call: Call) -> AsyncGenerator[Sequence[Told]]:
-        async with self._api.client.open(call) as response:
+        async with on_its_way(self._api.client.begin(call)) as opening:
+            if not call.stream and await presumed_taken(opening):
+                yield []
+            response = await opening
             yield []
             async with aclosing(self._read(response)) as batches:
                 async for batch in batches:
