@@ -7,7 +7,8 @@ sent again.
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -15,7 +16,9 @@ from deep_chat_proxy.errors import refused
 from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.message import Attachment
 from deep_chat_proxy.turn.ports import Thread
-from deep_chat_proxy.turn.transcript import AttachedFile, UserSaid
+from deep_chat_proxy.turn.transcript import AttachedFile, Entry, UserSaid
+
+T = TypeVar("T")
 
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/x-sh", "application/typescript"})
 AUDIO_TYPES = {"audio/wav": "wav", "audio/mpeg": "mp3"}
@@ -105,9 +108,14 @@ class MessageFiles:
         self._again -= len(data)
         return await asyncio.to_thread(_base64, data)
 
-    def begin(self) -> None:
-        """Another request begins: from here on the bounds count anew."""
+    async def rendered(
+        self, entries: Iterable[Entry], render: Callable[[Entry], AsyncIterator[T]]
+    ) -> list[T]:
+        """What `render` makes of each of the entries of one request, in their order."""
         self._again = _MOST_AGAIN
+        # From the newest on, so that it is the oldest files that find no room.
+        groups = [[each async for each in render(entry)] for entry in reversed(list(entries))]
+        return [each for group in reversed(groups) for each in group]
 
 
 def _base64(data: bytes) -> str:

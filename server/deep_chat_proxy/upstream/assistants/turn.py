@@ -1,6 +1,5 @@
 """One turn in the Assistants v2 dialect: attachments, message, run, outputs, and what is left to end."""
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -17,6 +16,7 @@ from deep_chat_proxy.upstream.assistants.mending import end_active_run
 from deep_chat_proxy.upstream.assistants.message import earlier_messages, message_body
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.client import Call
+from deep_chat_proxy.upstream.closing import discard, in_time
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.files import Files
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
@@ -115,12 +115,16 @@ class AssistantsTurn:
     async def close(self) -> None:
         """As in `UpstreamTurn`."""
         try:
-            await self._in_time(self._follower.end(), "the run could not be ended")
+            await in_time(self._follower.end(), self._options.close_within, "the run could not be ended")
             await self._keep_thread()
             if not self._posted:
-                await self._in_time(self._uploads.take_back(), "unused uploads stay at the back end")
+                await in_time(
+                    self._uploads.take_back(),
+                    self._options.close_within,
+                    "unused uploads stay at the back end",
+                )
         finally:
-            await asyncio.to_thread(self._discard)
+            await discard(self._message.attachments)
 
     async def _keep_thread(self) -> None:
         """A turn that was stopped before the back end had named its thread: the next message belongs there too."""
@@ -128,16 +132,3 @@ class AssistantsTurn:
             self._known = True
             anchor = Anchor(AnchorKind.THREAD, thread_id)
             await self._thread.record(anchor=anchor, covered=True, forget=True)
-
-    async def _in_time(self, work: Awaitable[None], otherwise: str) -> None:
-        try:
-            async with asyncio.timeout(self._options.close_within):
-                await work
-        except TimeoutError:
-            logger.warning("turn %s: %s in time", current_turn.get(), otherwise)
-        except ChatError as fault:
-            logger.warning("turn %s: %s: %s", current_turn.get(), otherwise, fault.cause)
-
-    def _discard(self) -> None:
-        for attachment in self._message.attachments:
-            attachment.path.unlink(missing_ok=True)

@@ -22,11 +22,8 @@ _NO_ANSWER: Message = {"role": "assistant", "content": "(No answer.)"}
 
 async def messages(instructions: str | None, entries: Iterable[Entry], files: MessageFiles) -> list[Message]:
     """The entries in their order, behind the instructions. Roles alternate, as many models' templates demand."""
-    files.begin()
-    # From the newest on, so that it is the oldest files that find no room.
-    groups = [[each async for each in _messages(entry, files)] for entry in reversed(list(entries))]
     found: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
-    for message in (message for group in reversed(groups) for message in group):
+    for message in await files.rendered(entries, lambda entry: _messages(entry, files)):
         if found and found[-1]["role"] == message["role"] == "user":
             found.append(_NO_ANSWER)
         found.append(message)

@@ -1,6 +1,5 @@
 """One turn in the Chat Completions dialect: history, message, completions, outputs."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
@@ -16,6 +15,7 @@ from deep_chat_proxy.upstream.chat_completions.messages import messages
 from deep_chat_proxy.upstream.chat_completions.server import ChatServer
 from deep_chat_proxy.upstream.chat_completions.translate import Translator
 from deep_chat_proxy.upstream.client import drained
+from deep_chat_proxy.upstream.closing import discard
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE
 from deep_chat_proxy.upstream.opening import on_its_way, presumed_taken
@@ -164,8 +164,4 @@ class ChatTurn:
                 failed = self._failed or self._translator.failed
                 await self._record.break_off(text, failed=failed)
         finally:
-            await asyncio.to_thread(self._discard)
-
-    def _discard(self) -> None:
-        for attachment in self._message.attachments:
-            attachment.path.unlink(missing_ok=True)
+            await discard(self._message.attachments)

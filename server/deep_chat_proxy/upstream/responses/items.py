@@ -17,11 +17,8 @@ Item = dict[str, object]
 
 
 async def items(entries: Iterable[Entry], files: MessageFiles) -> list[Item]:
-    """The entries in their order; of the files of several messages the newest are sent, as far as that is allowed."""
-    files.begin()
-    # From the newest on, so that it is the oldest files that find no room.
-    groups = [[item async for item in _items(entry, files)] for entry in reversed(list(entries))]
-    return [item for group in reversed(groups) for item in group]
+    """The entries in their order."""
+    return await files.rendered(entries, lambda entry: _items(entry, files))
 
 
 async def _items(entry: Entry, files: MessageFiles) -> AsyncIterator[Item]:

@@ -1,8 +1,7 @@
 """One turn in the Responses dialect: files, message, responses, outputs, and what is left to end."""
 
-import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from deep_chat_proxy.errors import ChatError
@@ -13,6 +12,7 @@ from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
 from deep_chat_proxy.upstream.attachments import MessageFiles
 from deep_chat_proxy.upstream.client import Call
+from deep_chat_proxy.upstream.closing import discard, in_time
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
 from deep_chat_proxy.upstream.record import TurnRecord
@@ -196,32 +196,25 @@ class ResponsesTurn:
     async def close(self) -> None:
         """As in `UpstreamTurn`."""
         try:
-            await self._in_time(self._follower.end(), "the response could not be ended")
+            await in_time(
+                self._follower.end(), self._server.options.close_within, "the response could not be ended"
+            )
             if not self._accepted:
-                await self._in_time(self._take_back(), "what was not used stays at the back end")
+                await in_time(
+                    self._take_back(),
+                    self._server.options.close_within,
+                    "what was not used stays at the back end",
+                )
             elif self._record is not None:
                 translator = self._follower.translator
                 text = "" if translator.ended and not translator.failed else translator.text
                 await self._record.break_off(text, failed=self._failed or translator.failed)
         finally:
             await self._made.discard()
-            await asyncio.to_thread(self._discard)
+            await discard(self._message.attachments)
 
     async def _take_back(self) -> None:
         """Nothing stays of a message that was not taken."""
         if self._opened is not None:
             await self._server.api.delete_conversation(self._opened)
         await self._uploads.take_back()
-
-    async def _in_time(self, work: Awaitable[None], otherwise: str) -> None:
-        try:
-            async with asyncio.timeout(self._server.options.close_within):
-                await work
-        except TimeoutError:
-            logger.warning("turn %s: %s in time", current_turn.get(), otherwise)
-        except ChatError as fault:
-            logger.warning("turn %s: %s: %s", current_turn.get(), otherwise, fault.cause)
-
-    def _discard(self) -> None:
-        for attachment in self._message.attachments:
-            attachment.path.unlink(missing_ok=True)
