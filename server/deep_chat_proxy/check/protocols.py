@@ -4,7 +4,7 @@ from deep_chat_proxy.check.findings import Finding, missing, note, works
 from deep_chat_proxy.errors import INVALID_KEY, ChatError
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.upstream.client import ApiClient, Call, path
-from deep_chat_proxy.upstream.failures import UpstreamError
+from deep_chat_proxy.upstream.failures import UpstreamError, read_error
 
 NAMES = {"responses": "Responses", "chat": "Chat Completions", "assistants": "Assistants"}
 # A request that says nothing has no model and no message, so there is nothing that could be answered or billed.
@@ -25,12 +25,13 @@ async def spoken(client: ApiClient) -> dict[str, bool]:
 
 async def _speaks(client: ApiClient, call: Call) -> bool:
     try:
-        await client.ask(call)
+        reply = await client.ask(call)
     except UpstreamError as fault:
         if fault.status in {401, 403}:
             raise
         return fault.status not in _NOT_SPOKEN
-    return True
+    # LM Studio answers what it does not know with a good status and an error.
+    return not read_error(reply.body).message
 
 
 async def check_protocols(client: ApiClient, settings: Settings) -> tuple[list[Finding], bool]:

@@ -8,6 +8,8 @@ _HEAD = "\n\n**Sources**\n\n"
 _WEB = re.compile(r"https?://[^\s<>]+", re.IGNORECASE)
 # What would end a label or a link in Markdown before its end, or begin something else.
 _SPECIAL = re.compile(r"([\\`*_\[\]<>!|])")
+# What would begin a heading, a list, a rule or a block of code where it stands first.
+_BLOCK = re.compile(r"^(\d*)([#+\-~=.)])")
 _MOST = 50
 _LONGEST_TITLE = 200
 
@@ -33,8 +35,8 @@ class Sources:
 def _line(cited: Cited) -> str | None:
     title = _SPECIAL.sub(r"\\\1", " ".join(cited.title[:_LONGEST_TITLE].split()))
     if cited.url is None:
-        return title or None
+        return _BLOCK.sub(r"\1\\\2", title) or None
     if not _WEB.fullmatch(cited.url):
         return None
-    url = cited.url.replace("(", "%28").replace(")", "%29")
+    url = cited.url.replace("(", "%28").replace(")", "%29").replace("\\", "%5C")
     return f"[{title}]({url})" if title else None

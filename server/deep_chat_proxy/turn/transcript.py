@@ -67,6 +67,8 @@ class OutputsGiven(Struct, frozen=True, tag="outputs"):
 
 Entry = UserSaid | AssistantSaid | CallsMade | OutputsGiven
 
+_NO_ANSWER = AssistantSaid("(No answer.)")
+
 
 class AnchorKind(StrEnum):
     """What a back end can know a thread by."""
@@ -160,6 +162,19 @@ def _units(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         unit.append(entry)
     if unit:
         yield unit
+
+
+def alternating(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The entries with something of the assistant's before every message of the visitor's but the first.
+
+    A turn that was stopped may have none, and the templates of many models refuse two messages in a row.
+    """
+    found: list[Entry] = []
+    for entry in entries:
+        if isinstance(entry, UserSaid) and found and not isinstance(found[-1], AssistantSaid):
+            found.append(_NO_ANSWER)
+        found.append(entry)
+    return tuple(found)
 
 
 def without_files(entries: Sequence[Entry]) -> tuple[Entry, ...]:

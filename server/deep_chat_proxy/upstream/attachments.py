@@ -94,7 +94,11 @@ class MessageFiles:
 
     async def _keep(self, file: AttachedFile) -> AttachedFile:
         attachment = self._new.get(file.key or "")
-        return file if attachment is None else replace(file, key=await self._thread.keep_file(attachment))
+        if attachment is None:
+            return file
+        key = await self._thread.keep_file(attachment)
+        self._new[key] = attachment
+        return replace(file, key=key)
 
     async def encoded(self, file: AttachedFile) -> str | None:
         """The file's content in base64; None where it is too much to be sent again, or is no longer there."""

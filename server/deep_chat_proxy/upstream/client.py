@@ -6,6 +6,7 @@ the back end surely did not take them (no connection, a refusal like 429, or a 5
 """
 
 import asyncio
+import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
@@ -21,6 +22,7 @@ from msgspec import Struct
 from deep_chat_proxy.errors import CUT_OFF, FAILED, TIMED_OUT, UNREACHABLE, ChatError, Problem
 from deep_chat_proxy.upstream.failures import UpstreamError, failure
 from deep_chat_proxy.upstream.sse import EventDecoder, EventTooLongError, ServerEvent
+from deep_chat_proxy.upstream.surrogates import mended
 
 T = TypeVar("T")
 
@@ -28,6 +30,10 @@ _SURELY_NOT_TAKEN = frozenset({"server_is_overloaded", "slow_down"})
 _MAX_ERROR_BODY = 64 * 1024
 # Seconds.
 _LINGER = 0.2
+# Bytes above which aiohttp wants a body that it can send in parts.
+_LARGE = 2**20
+# What servers send in pieces, by the names of the fields; the halves of a character may be in two of them.
+_IN_PIECES = frozenset({"arguments", "content", "delta", "refusal", "value"})
 
 
 class Endpoint(Struct, frozen=True):
@@ -109,7 +115,7 @@ def _read(body: bytes, wanted: type[T]) -> T:
         raise
     except msgspec.DecodeError:
         # It takes no half of a character, which is JSON all the same.
-        return msgspec.convert(json.loads(body), wanted)
+        return msgspec.convert(mended(json.loads(body), _IN_PIECES), wanted)
 
 
 class ApiClient:
@@ -188,7 +194,8 @@ class ApiClient:
             if call.form is not None:
                 body = await stack.enter_async_context(call.form())
             elif call.json is not None:
-                body = msgspec.json.encode(call.json)
+                encoded = msgspec.json.encode(call.json)
+                body = encoded if len(encoded) < _LARGE else io.BytesIO(encoded)
                 headers["Content-Type"] = "application/json"
             if call.stream:
                 # A compressed stream may be held back to fill its blocks.

@@ -41,6 +41,8 @@ _BY_CODE = {
     "model_not_found": NOT_CONFIGURED,
     "invalid_prompt": REJECTED,
     "context_length_exceeded": CONTEXT_TOO_LONG,
+    # llama.cpp's, as a type.
+    "exceed_context_size_error": CONTEXT_TOO_LONG,
     "string_above_max_length": CONTEXT_TOO_LONG,
     "content_filter": CONTENT_FILTER,
     "content_policy_violation": CONTENT_FILTER,
@@ -53,6 +55,9 @@ _UNSPECIFIC = "server_error"
 _BY_MESSAGE = {
     "exceeded your current quota": NO_QUOTA,
     "maximum context length": CONTEXT_TOO_LONG,
+    # LM Studio's, where it says it at all.
+    "when context the overflows": CONTEXT_TOO_LONG,
+    "Cannot truncate prompt with n_keep": CONTEXT_TOO_LONG,
     "request timed out": TIMED_OUT,
 }
 _BY_STATUS = {
@@ -146,6 +151,9 @@ def _problem(status: int, error: ErrorBody) -> Problem:
     for words, problem in _BY_MESSAGE.items():
         if words in error.message:
             return problem
+    if not status and error.code.isdecimal():
+        # Within a stream some say by the code what the status would have said.
+        status = int(error.code[:3])
     found = _BY_CODE.get(error.code) or _BY_CODE.get(error.type) or _BY_STATUS.get(status)
     if found is not None:
         return found

@@ -3,7 +3,7 @@
 Whole texts are the truth: where deltas were lost or wrong, what follows makes it good.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from deep_chat_proxy.turn.events import PartStarted, TextDelta, TextReplaced, UpstreamEvent
 from deep_chat_proxy.upstream.surrogates import ends_in_half, joined
@@ -75,6 +75,16 @@ class Said:
         elif full != said:
             self._parts[key] = [full]
             self._say_anew(out)
+
+    def replace(self, keys: Sequence[Hashable], full: str, out: list[UpstreamEvent]) -> None:
+        """Parts turn out to have been something else: say all anew, with `full` in the place of the first of them."""
+        first, *others = keys
+        for other in others:
+            del self._parts[other]
+        self._half = (None, "")
+        self._parts[first] = [joined(full)]
+        self._last = first
+        self._say_anew(out)
 
     def _say_anew(self, out: list[UpstreamEvent]) -> None:
         if out and isinstance(out[-1], TextReplaced):

@@ -15,3 +15,16 @@ def joined(text: str) -> str:
     if text.isascii() or not _HALF.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def mended(value: object, pieces: frozenset[str] = frozenset(), name: str = "") -> object:
+    """JSON in which no string holds halves but those called one of `pieces`, whose other halves may be yet to come."""
+    match value:
+        case str():
+            return value if name in pieces else joined(value)
+        case dict():
+            return {joined(key): mended(each, pieces, key) for key, each in value.items()}
+        case list():
+            return [mended(each, pieces) for each in value]
+        case _:
+            return value

@@ -10,23 +10,18 @@ from deep_chat_proxy.turn.transcript import (
     Entry,
     OutputsGiven,
     UserSaid,
+    alternating,
 )
 from deep_chat_proxy.upstream.attachments import AUDIO_TYPES, MessageFiles, as_text
 
 Message = dict[str, object]
 Part = dict[str, object]
 
-# Stands between two messages of the visitor, of which the first was stopped before a word of its answer came.
-_NO_ANSWER: Message = {"role": "assistant", "content": "(No answer.)"}
-
 
 async def messages(instructions: str | None, entries: Iterable[Entry], files: MessageFiles) -> list[Message]:
     """The entries in their order, behind the instructions. Roles alternate, as many models' templates demand."""
     found: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
-    for message in await files.rendered(entries, lambda entry: _messages(entry, files)):
-        if found and found[-1]["role"] == message["role"] == "user":
-            found.append(_NO_ANSWER)
-        found.append(message)
+    found += await files.rendered(alternating(list(entries)), lambda entry: _messages(entry, files))
     return found
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from deep_chat_proxy.turn.events import ToolCall
 from deep_chat_proxy.upstream.chat_completions.wire import CallPiece
-from deep_chat_proxy.upstream.surrogates import joined
+from deep_chat_proxy.upstream.surrogates import joined, mended
 
 
 class _Growing:
@@ -23,6 +23,14 @@ class _Growing:
         self.index = index
         self.name = ""
         self.arguments: list[str] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments are a whole object, so that nothing of it can follow."""
+        try:
+            return isinstance(msgspec.json.decode("".join(self.arguments)), dict)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
 
 
 class CallGatherer:
@@ -51,10 +59,9 @@ class CallGatherer:
         for call in reversed(self._calls):
             if call_id is not None and call.call_id == call_id and piece.index in {None, call.index}:
                 return call
-        named = piece.function is not None and bool(piece.function.name)
         for call in reversed(self._calls):
             same_place = piece.index is None or call.index == piece.index
-            if same_place and not _begins_anew(call, call_id, named=named, by_index=piece.index is not None):
+            if same_place and not _begins_anew(call, call_id, piece):
                 call.call_id = call.call_id or call_id
                 return call
         self._calls.append(_Growing(call_id, piece.index))
@@ -71,13 +78,16 @@ class CallGatherer:
         return tuple(found.values())
 
 
-def _begins_anew(call: _Growing, call_id: str | None, *, named: bool, by_index: bool) -> bool:
+def _begins_anew(call: _Growing, call_id: str | None, piece: CallPiece) -> bool:
     """Whether a piece at the place of `call` is the first one of another call."""
-    if call_id is not None and call.call_id is not None:
-        return True
-    # Without an index or an id only a name can say that the next call begins.
-    return named and not by_index and call_id is None and bool(call.name)
+    if call_id is not None:
+        return call.call_id is not None
+    # Without an id of its own only a name can say that the next call begins.
+    function = piece.function
+    if function is None or not function.name or not call.name:
+        return False
+    return piece.index is None or (bool(function.arguments) and call.is_whole)
 
 
 def _text(arguments: object) -> str:
-    return arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
+    return arguments if isinstance(arguments, str) else msgspec.json.encode(mended(arguments)).decode()

@@ -21,11 +21,11 @@ from deep_chat_proxy.turn.events import (
 )
 from deep_chat_proxy.upstream.chat_completions.tool_calls import CallGatherer
 from deep_chat_proxy.upstream.chat_completions.wire import Annotation, Completion, Said
+from deep_chat_proxy.upstream.chat_completions.wire import Usage as TokenUsage
 from deep_chat_proxy.upstream.client import decoded
 from deep_chat_proxy.upstream.failures import read_error, stream_failure
 from deep_chat_proxy.upstream.said import Said as Answer
 from deep_chat_proxy.upstream.sse import ServerEvent
-from deep_chat_proxy.upstream.surrogates import joined
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -48,6 +48,7 @@ class Translator:
         self.said = Answer()
         self._round = 0
         self._reason = ""
+        self._usage: TokenUsage | None = None
         self._gatherer = CallGatherer()
         self._cited: set[Cited] = set()
         self._thinking = False
@@ -58,6 +59,7 @@ class Translator:
         self.ended = self.over = self.failed = False
         self.calls = ()
         self._reason = ""
+        self._usage = None
         self._gatherer = CallGatherer()
 
     @property
@@ -99,8 +101,8 @@ class Translator:
             if choice.finish_reason:
                 self._reason = choice.finish_reason
                 self.ended = True
-        if (usage := completion.usage) is not None:
-            out.append(Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0))
+        # Some servers count with every chunk.
+        self._usage = completion.usage or self._usage
 
     def _hear(self, said: Said, out: list[UpstreamEvent], *, whole: bool) -> None:
         if text := _text(said):
@@ -116,7 +118,7 @@ class Translator:
     def _cite(self, annotation: Annotation, out: list[UpstreamEvent]) -> None:
         citation = annotation.url_citation
         if citation is not None and citation.url:
-            cited = Cited(joined(citation.title or citation.url), joined(citation.url))
+            cited = Cited(citation.title or citation.url, citation.url)
             if cited not in self._cited:
                 self._cited.add(cited)
                 out.append(cited)
@@ -127,6 +129,8 @@ class Translator:
             return True
         if not self.ended:
             return False
+        if (usage := self._usage) is not None:
+            out.append(Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0))
         # A call that was cut short would be run with half of its arguments.
         if self._gatherer and self._reason not in _CUTS:
             self.calls = self._gatherer.gathered()

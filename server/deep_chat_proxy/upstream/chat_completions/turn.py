@@ -75,8 +75,10 @@ class ChatTurn:
                     async for batch in batches:
                         yield batch
         except ChatError:
-            self._failed = True
-            raise
+            # What is lost after the end of the answer is only the connection.
+            if not self._translator.ended or self._translator.failed:
+                self._failed = True
+                raise
         last: list[UpstreamEvent] = []
         if not self._translator.finish(last):
             self._failed = True

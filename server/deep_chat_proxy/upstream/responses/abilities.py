@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 
+from deep_chat_proxy.errors import FAILED, ChatError
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.responses.api import ResponsesApi
 from deep_chat_proxy.upstream.responses.options import Way
@@ -71,9 +72,13 @@ async def has_conversations(api: ResponsesApi) -> bool:
         if fault.status in _NO_SUCH_PATH:
             return False
         raise
+    except ChatError as fault:
+        if fault.problem is FAILED:
+            return False
+        raise
     try:
         await api.delete_conversation(conversation_id)
-    except UpstreamError as fault:
+    except ChatError as fault:
         logger.info("a conversation that was made to see whether there are any is left: %s", fault.cause)
     return True
 
@@ -87,4 +92,7 @@ async def keeps_responses(api: ResponsesApi) -> bool:
         if fault.status not in _NO_SUCH_PATH:
             raise
         return unknown in fault.message and f"/{unknown}" not in fault.message
+    except ChatError as fault:
+        if fault.problem is not FAILED:
+            raise
     return False

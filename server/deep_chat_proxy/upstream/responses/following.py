@@ -37,6 +37,7 @@ class ResponseFollower:
         self._pace = pace
         self._tasks = Tasks()
         self._creating: asyncio.Task[Response] | None = None
+        self._lost: ChatError | None = None
 
     async def follow(self, call: Call, *, background: bool) -> AsyncGenerator[Sequence[Told]]:
         """Send a call that makes a response and follow that to its end.
@@ -44,7 +45,7 @@ class ResponseFollower:
         The first batch is empty and comes when the back end has taken the call.
         """
         self.translator.begin()
-        self._creating = None
+        self._creating = self._lost = None
         async with aclosing(
             self._in_background(call) if background else self._in_foreground(call)
         ) as batches:
@@ -89,6 +90,7 @@ class ResponseFollower:
         except ChatError as fault:
             if self.translator.response_id is None:
                 raise
+            self._lost = fault
             logger.info("turn %s: an answer was lost, asking for it: %s", current_turn.get(), fault.cause)
 
     async def _read_stream(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[Told]]:
@@ -130,9 +132,8 @@ class ResponseFollower:
                 if self._creating is not None:
                     raise
                 # Most servers keep no response whose connection was lost.
-                raise ChatError(
-                    CUT_OFF, f"the stream was lost, and its response too: {fault.cause}"
-                ) from fault
+                lost = CUT_OFF if self._lost is None else self._lost.problem
+                raise ChatError(lost, f"the stream was lost, and its response too: {fault.cause}") from fault
             if response.status in ENDED:
                 yield self._take(response)
                 return

@@ -12,6 +12,7 @@ from deep_chat_proxy.turn.transcript import (
     UserSaid,
 )
 from deep_chat_proxy.upstream.attachments import MessageFiles, as_text
+from deep_chat_proxy.upstream.responses.wire import Item as KeptItem
 
 Item = dict[str, object]
 
@@ -62,9 +63,16 @@ async def _part(file: AttachedFile, files: MessageFiles) -> Item:
     return {"type": "input_text", "text": as_text(file)}
 
 
-def declined(approvals: Iterable[str]) -> list[Item]:
-    """Answers to requests for an approval: there is nobody who could give one, and the model can go on without."""
-    return [
-        {"type": "mcp_approval_response", "approval_request_id": request, "approve": False}
-        for request in approvals
-    ]
+def declined(requests: Iterable[KeptItem], *, with_requests: bool) -> list[Item]:
+    """Answers to requests for an approval: there is nobody who could give one, and the model can go on without.
+
+    `with_requests` for a back end that does not keep what it asked.
+    """
+    found: list[Item] = []
+    for request in requests:
+        if with_requests:
+            asked = {"name": request.name or "", "arguments": request.arguments or ""}
+            label = request.server_label or ""
+            found.append({"type": "mcp_approval_request", "id": request.id, "server_label": label, **asked})
+        found.append({"type": "mcp_approval_response", "approval_request_id": request.id, "approve": False})
+    return found

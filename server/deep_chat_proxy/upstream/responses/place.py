@@ -9,6 +9,8 @@ from deep_chat_proxy.turn.transcript import (
     AnchorKind,
     Entry,
     Memory,
+    UserSaid,
+    alternating,
     mended,
     newest,
     without_files,
@@ -55,11 +57,13 @@ class Place:
         """What the next request has to bring, where `own` are the entries of this turn so far."""
         if self._sent:
             return tuple(own[self._sent :])
-        if self.conversation is None and self.previous is None:
+        if not self.anchored:
             earlier = mended(self._memory.entries)[1]
-        else:
-            earlier = self._memory.missing
-        return (*newest(earlier, self._tokens), *own)
+            return alternating((*newest(earlier, self._tokens), *own))
+        earlier = self._memory.missing
+        # In front of a message of the visitor's stands what belongs to calls that the back end has.
+        begins = next((at for at, entry in enumerate(earlier) if isinstance(entry, UserSaid)), len(earlier))
+        return (*earlier[:begins], *newest(earlier[begins:], self._tokens), *own)
 
     @property
     def anchored(self) -> bool:
@@ -88,6 +92,7 @@ class Place:
         """The conversation at the back end in which the turn takes place."""
         self.conversation = conversation
         self._memory = memory
+        self._sent = 0
 
     def halve(self) -> bool:
         """Send less of the conversation from now on; returns whether there is less to be sent."""

@@ -40,7 +40,7 @@ from deep_chat_proxy.upstream.responses.wire import (
 )
 from deep_chat_proxy.upstream.said import Said
 from deep_chat_proxy.upstream.sse import ServerEvent
-from deep_chat_proxy.upstream.surrogates import joined
+from deep_chat_proxy.upstream.surrogates import joined, mended
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -75,13 +75,13 @@ class Translator:
         """It ended without an answer that counts."""
         self.calls: tuple[ToolCall, ...] = ()
         """The calls that it ended with."""
-        self.approvals: tuple[str, ...] = ()
+        self.approvals: tuple[Item, ...] = ()
         """Requests for an approval that it ended with."""
         self.said = Said()
         self._round = 0
         self._keys: dict[Key, None] = {}
         self._calls: dict[str, ToolCall] = {}
-        self._approvals: dict[str, None] = {}
+        self._approvals: dict[str, Item] = {}
         self._at_work: set[str] = set()
         self._named: set[object] = set()
 
@@ -161,7 +161,7 @@ class Translator:
         self.ended = True
         if status == "completed":
             self.calls = tuple(self._calls.values())
-            self.approvals = tuple(self._approvals)
+            self.approvals = tuple(self._approvals.values())
         if self.calls:
             out.append(ToolCallsRequested(self.calls))
         elif not self.approvals:
@@ -172,9 +172,16 @@ class Translator:
         full = "\n\n".join(text for item in output for part in _parts(item) if (text := _text(part)))
         told = self.text
         if told and full.startswith(told):
-            # Servers number their items differently, so a text that agrees is not looked at part by part.
+            # Servers number their items differently, so what was told is compared as a whole.
             last = next(reversed(self._keys))
             self._settle(last, (self.said.text(last) or "") + full[len(told) :], out, whole=whole)
+            told = full
+        elif told and full:
+            first, *others = self._keys
+            anew: list[UpstreamEvent] = []
+            self.said.replace([first, *others], full, anew)
+            self._keys = {first: None}
+            out.extend(anew)
             told = full
         for index, item in enumerate(output):
             self._take_item(item, out, done=True)
@@ -212,15 +219,14 @@ class Translator:
         if item.type == "function_call" and item.call_id is not None:
             self._calls[item.call_id] = ToolCall(item.call_id, item.name or "", _arguments(item.arguments))
         elif item.type == "mcp_approval_request" and item.id is not None:
-            self._approvals[str(item.id)] = None
+            self._approvals[str(item.id)] = item
         elif item.type == "image_generation_call" and item.result:
             self._name(Picture(item.result, item.output_format or "png"), item.id or item.result[:64], out)
 
     def _cite(self, annotation: Annotation, out: list[Told]) -> None:
-        title = joined(annotation.title or annotation.filename or "")
+        title = annotation.title or annotation.filename or ""
         if annotation.type == "url_citation" and annotation.url:
-            url = joined(annotation.url)
-            cited = Cited(title or url, url)
+            cited = Cited(title or annotation.url, annotation.url)
         elif annotation.type == "container_file_citation" and annotation.file_id and annotation.container_id:
             container_id, file_id = str(annotation.container_id), str(annotation.file_id)
             self._name(InContainer(container_id, file_id, annotation.filename), file_id, out)
@@ -258,7 +264,9 @@ def _read(raw: ServerEvent) -> Event:
 
 def _parts(item: Item) -> list[Part]:
     # Reasoning has parts of this kind, too.
-    return (item.content or []) if item.type == "message" else []
+    if item.type != "message" or not item.content:
+        return []
+    return [Part("output_text", item.content)] if isinstance(item.content, str) else item.content
 
 
 def _text(part: Part) -> str:
@@ -266,7 +274,9 @@ def _text(part: Part) -> str:
 
 
 def _arguments(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else msgspec.json.encode(value).decode()
+    if isinstance(value, str):
+        return joined(value)
+    return "" if value is None else msgspec.json.encode(mended(value)).decode()
 
 
 def _error(fault: Fault | None) -> ErrorBody:
@@ -284,7 +294,6 @@ def _ending(status: str | None, response: Response) -> TerminalEvent:
 
 def _thought(summary: str | None) -> Iterator[Status]:
     """A part of a summary of what the model thinks, as its heading, which is how they begin."""
-    summary = joined(summary or "")
     if summary and (found := _HEADING.match(summary)):
         yield Status(f"{found['heading'].strip()}…")
     elif summary and summary.strip():

@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.errors import TOO_MANY_ROUNDS, ChatError
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Accepted, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
@@ -27,6 +27,9 @@ from deep_chat_proxy.upstream.responses.server import ResponsesServer
 from deep_chat_proxy.upstream.uploads import Uploads
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
+
+# How often in a row a model is told that there is nobody to approve of a tool.
+_MOST_ASKED = 3
 
 Batches = AsyncGenerator[Sequence[UpstreamEvent]]
 
@@ -92,13 +95,14 @@ class ResponsesTurn:
 
     async def _respond(self, place: Place, record: TurnRecord) -> Batches:
         """Make responses until one of them ends with something that is not ours to answer."""
-        while True:
+        for _ in range(_MOST_ASKED):
             async with aclosing(self._one_response(place, record)) as batches:
                 async for batch in batches:
                     yield batch
             approvals = self._follower.translator.approvals
             if not approvals or self._follower.translator.calls:
                 return
+        raise ChatError(TOO_MANY_ROUNDS, f"asked for approvals {_MOST_ASKED} times in a row")
 
     async def _one_response(self, place: Place, record: TurnRecord) -> Batches:
         translator = self._follower.translator
@@ -155,7 +159,7 @@ class ResponsesTurn:
         translator = self._follower.translator
         response_id = translator.response_id or ""
         self._server.abilities.made(response_id)
-        self._extra = declined(translator.approvals)
+        self._extra = declined(translator.approvals, with_requests=place.way is Way.HISTORY)
         if translator.calls:
             record.calls(translator.text, translator.calls)
         else:
@@ -174,7 +178,8 @@ class ResponsesTurn:
             self._server.abilities.refused_background()
             return True
         remedy = remedy_for(fault, place)
-        if remedy is None or remedy in self._tried:
+        # Less can be sent again and again, until nothing is left that could be left out.
+        if remedy is None or (remedy in self._tried and remedy is not Remedy.SHORTEN):
             return False
         self._tried.add(remedy)
         logger.info("turn %s: %s: %s", current_turn.get(), remedy.value, fault.cause)
@@ -215,6 +220,8 @@ class ResponsesTurn:
 
     async def _take_back(self) -> None:
         """Nothing stays of a message that was not taken."""
-        if self._opened is not None:
-            await self._server.api.delete_conversation(self._opened)
-        await self._uploads.take_back()
+        try:
+            if self._opened is not None:
+                await self._server.api.delete_conversation(self._opened)
+        finally:
+            await self._uploads.take_back()

@@ -55,7 +55,7 @@ class Item(Struct):
     type: str = ""
     id: Id | None = None
     role: str | None = None
-    content: list[Part] | None = None
+    content: list[Part] | str | None = None
     call_id: str | None = None
     name: str | None = None
     arguments: Any = None
