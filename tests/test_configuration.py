@@ -216,7 +216,9 @@ def test_a_choice_may_be_written_in_capitals_and_a_wrong_one_is_told_the_right_o
 
 
 def test_a_time_with_a_unit_is_told_to_be_a_number() -> None:
-    with pytest.raises(SettingsError, match=r"^DEEP_CHAT_TURN_TIMEOUT: must be a number, not '15m'"):
+    with pytest.raises(
+        SettingsError, match=r"^DEEP_CHAT_TURN_TIMEOUT: must be a number above 0 to 86400, not '15m'"
+    ):
         load_settings({"DEEP_CHAT_TURN_TIMEOUT": "15m"})
 
 

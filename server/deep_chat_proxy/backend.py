@@ -14,7 +14,7 @@ from deep_chat_proxy.upstream.client import ApiClient, Endpoint
 from deep_chat_proxy.upstream.files import Files
 
 _LOCAL_MODEL = "local-1"
-_LOCAL_TOOLS = ("web_search", "code_interpreter", "image_generation")
+LOCAL_TOOLS = ("web_search", "code_interpreter", "image_generation")
 
 Function = Mapping[str, object]
 
@@ -83,7 +83,7 @@ def _responses(settings: Settings, client: ApiClient, functions: Sequence[Functi
     from deep_chat_proxy.upstream.responses.options import ResponsesOptions, Way  # noqa: PLC0415
     from deep_chat_proxy.upstream.responses.tools import hosted_tools  # noqa: PLC0415
 
-    names = _LOCAL_TOOLS if settings.back_end == "local" else settings.hosted_tools
+    names = LOCAL_TOOLS if settings.back_end == "local" else settings.hosted_tools
     servers = [{"server_label": label, **server} for label, server in settings.mcp_servers.items()]
     known_to_keep = settings.at_openai or settings.back_end == "local"
     state = "conversation" if settings.thread_state == "auto" and known_to_keep else settings.thread_state

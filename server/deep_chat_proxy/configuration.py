@@ -15,6 +15,8 @@ _PREFIX = "DEEP_CHAT_"
 _QUOTED = re.compile(r"""(["'])(.*?)\1(?:\s+#.*)?\Z""")
 _COMMENT = re.compile(r"(?:\A|\s+)#.*\Z")
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z")
+_JSON = '{"name": "value"}'
+_JSON_EXAMPLES = {"mcp_servers": '{"dice": {"server_url": "https://example.com/mcp"}}'}
 _FIELD = re.compile(r"\$\.([a-z_]+)")
 
 
@@ -85,7 +87,7 @@ def _shaped(key: str, name: str, text: str) -> object:
             try:
                 return json.loads(text or "{}")
             except ValueError:
-                raise SettingsError(f'{key} must be JSON such as {{"name": "value"}}') from None
+                raise SettingsError(f"{key} must be JSON such as {_JSON_EXAMPLES.get(name, _JSON)}") from None
         case _:
             choices = _choices(name)
             if choices and text.lower() not in choices:
@@ -108,7 +110,21 @@ def _named(message: str, values: Mapping[str, object]) -> str:
     """Msgspec's message with the variable's name in place of the field's path."""
     if (match := _FIELD.search(message)) is None:
         return message.split(" - at `$`", maxsplit=1)[0]
+    name, given = match[1], values.get(match[1])
+    if name in _JSON_EXAMPLES:
+        return f"{variable(name)}: must be JSON such as {_JSON_EXAMPLES[name]}"
+    if message.startswith("Invalid enum value"):
+        choices = ", ".join(get_args(get_args(get_type_hints(Settings)[name])[0]))
+        return f"{variable(name)}: takes a list of {choices}"
     for kind, words in (("float", "a number"), ("int", "a whole number")):
-        if message.startswith(f"Expected `{kind}`, got"):
-            return f"{variable(match[1])}: must be {words}, not {values.get(match[1])!r}"
-    return f"{variable(match[1])}: {message.split(' - at ', maxsplit=1)[0]}"
+        if message.startswith(f"Expected `{kind}`"):
+            bounds = _bounds(name)
+            return f"{variable(name)}: must be {words}{bounds and ' '}{bounds}, not {given!r}"
+    return f"{variable(name)}: {message.split(' - at ', maxsplit=1)[0]}"
+
+
+def _bounds(name: str) -> str:
+    """The range of a number, in words."""
+    shape = msgspec.json.schema(Settings)["$defs"]["Settings"]["properties"][name]
+    named = (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "to"))
+    return " ".join(f"{word} {shape[key]}" for key, word in named if key in shape)

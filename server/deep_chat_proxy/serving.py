@@ -6,6 +6,7 @@ from aiohttp import web
 
 from deep_chat_proxy.app import create_app
 from deep_chat_proxy.backend import model_of
+from deep_chat_proxy.configuration import variable
 from deep_chat_proxy.logs import setup_logs
 from deep_chat_proxy.settings import Settings
 
@@ -26,6 +27,8 @@ def serve(settings: Settings) -> None:
         logger.warning(
             "a key or an address of a back end is set, but DEEP_CHAT_UPSTREAM=local has the local one used"
         )
+    for name in settings.unused:
+        logger.warning("%s does nothing with this protocol", variable(name))
     web.run_app(
         app,
         host=settings.host,

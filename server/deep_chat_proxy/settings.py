@@ -20,6 +20,20 @@ Bytes = Annotated[int, Meta(ge=1)]
 
 MIB = 1024 * 1024
 
+# Settings that not every protocol has a use for.
+_ONLY_FOR = {
+    "thread_state": {"responses"},
+    "hosted_tools": {"responses"},
+    "vector_stores": {"responses"},
+    "mcp_servers": {"responses"},
+    "reasoning_summary": {"responses"},
+    "upload_files": {"responses"},
+    "history_tokens": {"responses", "chat"},
+    "reasoning_effort": {"responses", "chat"},
+    "assistant_id": {"assistants"},
+    "file_tool": {"assistants"},
+}
+
 OPENAI = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-6-luna"
 """What OpenAI names as the successor of its small models, and cheap enough for a page that anyone can use."""
@@ -65,11 +79,12 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """Ids of the vector stores that the model may search (Responses), comma-separated."""
     mcp_servers: dict[str, dict[str, Any]] = {}
     """MCP servers that the back end may use (Responses), as JSON by their labels:
-    {"dice": {"server_url": "https://example.com/mcp"}}. What else is in it goes to the back end too."""
+    {"dice": {"server_url": "https://example.com/mcp"}}. What else an entry holds goes to the back end too."""
     reasoning_effort: str = ""
     """How much a reasoning model thinks, such as `low`; the model's own default where it is not set."""
     reasoning_summary: Literal["off", "auto", "concise", "detailed"] = "off"
-    """Whether what a reasoning model thinks about is shown while it does (Responses)."""
+    """Whether a reasoning model is asked to tell what it thinks about (Responses); what it tells is shown while it
+    does."""
     upload_files: Literal["auto", "always", "never"] = "auto"
     """Whether attached files are stored at the back end (Responses); `auto` does so where it keeps conversations.
     Otherwise they are sent with the message."""
@@ -168,6 +183,17 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     def base_url(self) -> str:
         """Where the back end is, without a slash at its end."""
         return (self.openai_base_url or OPENAI).rstrip("/")
+
+    @property
+    def unused(self) -> list[str]:
+        """The settings that were set, and are for other protocols than the one that is spoken."""
+        defaults = type(self)()
+        spoken = "responses" if self.back_end == "local" else self.back_end
+        return [
+            name
+            for name, protocols in _ONLY_FOR.items()
+            if spoken not in protocols and getattr(self, name) != getattr(defaults, name)
+        ]
 
     @property
     def at_openai(self) -> bool:

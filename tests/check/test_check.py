@@ -119,7 +119,7 @@ async def test_a_thread_state_that_asks_for_less_than_there_is_works(checked: Ch
     found = await checked(RESPONSES | {"thread_state": "history"})
 
     assert found.good
-    assert "Set is history, which works too." in "\n".join(found.lines)
+    assert found.level("Set is history, which works. It could keep the threads itself, in conv") == "works"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,6 @@ async def test_a_thread_state_that_asks_for_less_than_there_is_works(checked: Ch
         (RESPONSES, {"responses": False}, "DEEP_CHAT_UPSTREAM=chat"),
         (CHAT, {"chat": False}, "DEEP_CHAT_UPSTREAM=responses"),
         (ASSISTANTS, {"assistants": False}, "DEEP_CHAT_UPSTREAM=responses"),
-        (CHAT, {"chat": False, "responses": False, "assistants": False}, "OPENAI_BASE_URL"),
     ],
 )
 async def test_a_protocol_that_is_not_spoken_is_missing_and_another_is_named(
@@ -139,6 +138,34 @@ async def test_a_protocol_that_is_not_spoken_is_missing_and_another_is_named(
     assert not found.good
     assert found.level("It does not speak") == "missing"
     assert found.setting("It does not speak").startswith(advice)
+
+
+async def test_an_address_where_nothing_is_spoken_is_taken_for_wrong(checked: Checks) -> None:
+    found = await checked(CHAT, chat=False, responses=False, assistants=False)
+
+    assert not found.good
+    assert found.setting("Something answers there") == "OPENAI_BASE_URL (it usually ends in /v1)"
+
+
+async def test_settings_that_the_protocol_has_no_use_for_are_named(checked: Checks) -> None:
+    found = await checked(CHAT | {"hosted_tools": ("web_search",), "thread_state": "chain"})
+
+    assert found.good
+    assert found.level("DEEP_CHAT_HOSTED_TOOLS does nothing") == "note"
+    assert found.level("DEEP_CHAT_THREAD_STATE does nothing") == "note"
+
+
+async def test_nothing_is_sent_where_something_is_missing(checked: Checks) -> None:
+    found = await checked(RESPONSES | {"vector_stores": ("vs_1",)}, send=True)
+
+    assert found.level("No message was sent, since something is missing") == "note"
+    assert checked.answers_made() == 0
+
+
+async def test_a_key_that_is_missing_is_said_to_be(checked: Checks) -> None:
+    found = await checked(RESPONSES | {"openai_api_key": ""})
+
+    assert found.setting("The back end wants a key, and none is set") == "OPENAI_API_KEY"
 
 
 async def test_a_key_that_is_refused_is_named_by_its_setting(checked: Checks) -> None:

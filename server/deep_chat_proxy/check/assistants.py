@@ -32,5 +32,8 @@ async def check_assistant(client: ApiClient, settings: Settings) -> list[Finding
     except ChatError:
         return [note("What it shows of the assistant cannot be read.")]
     tools = ", ".join(sorted({tool.type for tool in assistant.tools})) or "no tools"
-    model = settings.model or assistant.model or "its model"
-    return [works(f"The assistant {assistant.name or settings.assistant_id} is there: {model}, {tools}.")]
+    named = assistant.name or settings.assistant_id
+    found = [works(f"The assistant {named} is there: {assistant.model or 'a model of its own'}, {tools}.")]
+    if settings.model:
+        found.append(note(f"Its model is overridden by {settings.model}.", "DEEP_CHAT_MODEL"))
+    return [*found, note("It keeps the threads itself.")]

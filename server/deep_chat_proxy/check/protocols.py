@@ -39,21 +39,29 @@ async def check_protocols(client: ApiClient, settings: Settings) -> tuple[list[F
     try:
         found = await spoken(client)
     except ChatError as fault:
-        return [_no_answer(fault)], False
+        return [_no_answer(fault, settings)], False
     name = "responses" if settings.back_end == "local" else settings.back_end
     others = [other for other, speaks in found.items() if speaks and other != name]
+    if not any(found.values()):
+        advice = "OPENAI_BASE_URL (it usually ends in /v1)"
+        return [missing("Something answers there, but it speaks none of the protocols.", advice)], False
     findings = [works("The back end answers and takes the key.")]
     if not found[name]:
-        advice = f"DEEP_CHAT_UPSTREAM={others[0]}" if others else "OPENAI_BASE_URL (it usually ends in /v1)"
-        return [*findings, missing(f"It does not speak {NAMES[name]}.", advice)], False
+        return [
+            *findings,
+            missing(f"It does not speak {NAMES[name]}.", f"DEEP_CHAT_UPSTREAM={others[0]}"),
+        ], False
     findings.append(works(f"It speaks {NAMES[name]}."))
-    if others:
+    # The local one is started with Responses, and for that alone.
+    if others and settings.back_end != "local":
         known = " and ".join(NAMES[other] for other in others)
         findings.append(note(f"It also speaks {known}.", f"DEEP_CHAT_UPSTREAM={' or '.join(others)}"))
     return findings, True
 
 
-def _no_answer(fault: ChatError) -> Finding:
+def _no_answer(fault: ChatError, settings: Settings) -> Finding:
+    if fault.problem is INVALID_KEY and not settings.openai_api_key:
+        return missing("The back end wants a key, and none is set.", "OPENAI_API_KEY")
     if fault.problem is INVALID_KEY:
         return missing("The back end refuses the key.", "OPENAI_API_KEY, DEEP_CHAT_API_KEY_HEADER")
     return missing(f"The back end does not answer ({fault.cause}).", "OPENAI_BASE_URL")

@@ -9,6 +9,7 @@ from deep_chat_proxy.check.models import check_model
 from deep_chat_proxy.check.protocols import check_protocols
 from deep_chat_proxy.check.responses import check_responses
 from deep_chat_proxy.check.sending import check_message
+from deep_chat_proxy.configuration import variable
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.tools import Registry, ToolExecutor
 from deep_chat_proxy.upstream.client import ApiClient
@@ -19,13 +20,15 @@ async def check(settings: Settings, registry: Registry, *, send: bool) -> bool:
     where = "the local OpenAI" if settings.back_end == "local" else settings.base_url
     print(f"Back end: {where}")
     good = True
+    for name in settings.unused:
+        print(_line(note(f"{variable(name)} does nothing with this protocol.")))
     async with open_client(settings) as client:
         dialect = dialect_of(settings, client, functions_of(registry.definitions()))
         findings, can_go_on = await check_protocols(client, settings)
         if can_go_on:
             findings += await _check_back_end(client, settings)
             ready = all(finding.level is not Level.MISSING for finding in findings)
-            findings += await _check_message(dialect, settings, registry, send=send and ready)
+            findings += await _check_message(dialect, settings, registry, send=send, ready=ready)
     for finding in findings:
         print(_line(finding))
         good = good and finding.level is not Level.MISSING
@@ -46,12 +49,12 @@ async def _check_back_end(client: ApiClient, settings: Settings) -> Sequence[Fin
 
 
 async def _check_message(
-    dialect: BackEnd, settings: Settings, registry: Registry, *, send: bool
+    dialect: BackEnd, settings: Settings, registry: Registry, *, send: bool, ready: bool
 ) -> Sequence[Finding]:
     if not send:
-        return [
-            note("No message was sent, since that may be billed; --send sends one where nothing is missing.")
-        ]
+        return [note("No message was sent, since that may be billed; --send sends one.")]
+    if not ready:
+        return [note("No message was sent, since something is missing.")]
     executor = ToolExecutor(registry, timeout=settings.tool_timeout, max_output=settings.tool_output)
     try:
         return await check_message(dialect, settings, executor)

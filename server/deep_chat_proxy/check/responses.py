@@ -1,5 +1,6 @@
 """What only a back end that speaks Responses has: places for threads, a file store, tools of its own."""
 
+from deep_chat_proxy.backend import LOCAL_TOOLS
 from deep_chat_proxy.check.findings import Finding, missing, note, works
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.settings import Settings
@@ -13,6 +14,10 @@ _KEPT = {
     Way.CONVERSATION: "It has conversations, so it keeps the threads itself.",
     Way.CHAIN: "It has no conversations but keeps its responses, so threads are chains of them.",
     Way.HISTORY: "It keeps nothing, so the store here keeps the threads and sends them with each message.",
+}
+_COULD = {
+    Way.CONVERSATION: "It could keep the threads itself, in conversations.",
+    Way.CHAIN: "It could keep the threads itself, in chains of responses.",
 }
 # What else a server can do that can do this.
 _INCLUDED = {
@@ -42,7 +47,7 @@ async def _threads(client: ApiClient, settings: Settings) -> list[Finding]:
         advice = f"DEEP_CHAT_THREAD_STATE={way.value}, or auto"
         return [missing(f"{_KEPT[way]} Set is {chosen}, which does not work.", advice)]
     if chosen not in {"auto", way.value}:
-        return [works(f"{_KEPT[way]} Set is {chosen}, which works too.", "DEEP_CHAT_THREAD_STATE")]
+        return [works(f"Set is {chosen}, which works. {_COULD[way]}", "DEEP_CHAT_THREAD_STATE")]
     return [works(_KEPT[way], "DEEP_CHAT_THREAD_STATE")]
 
 
@@ -72,7 +77,10 @@ async def _vector_stores(client: ApiClient, settings: Settings) -> list[Finding]
 
 
 def _tools(settings: Settings) -> list[Finding]:
-    names = [*settings.hosted_tools, *(f"MCP server {label}" for label in settings.mcp_servers)]
+    hosted = LOCAL_TOOLS if settings.back_end == "local" else settings.hosted_tools
+    names = [*hosted, *(f"MCP server {label}" for label in settings.mcp_servers)]
     if not names:
         return [note("None of its own tools is switched on.", "DEEP_CHAT_HOSTED_TOOLS")]
-    return [note(f"Switched on: {', '.join(names)}. Whether it has them shows with a message (--send).")]
+    return [
+        note(f"Switched on of its own tools: {', '.join(names)}. One that it lacks makes it refuse messages.")
+    ]

@@ -60,7 +60,7 @@ def _answer(log: TurnLog, seconds: float) -> list[Finding]:
     pieces = sum(isinstance(event, TextDelta) for event in log.after(0)[1])
     return [
         works(f"A message was answered in {seconds:.1f} s: “{shown}”"),
-        note(f"The answer came in {pieces} pieces.", "DEEP_CHAT_FOLLOW"),
+        note(f"The answer came in {pieces} {'piece' if pieces == 1 else 'pieces'}.", "DEEP_CHAT_FOLLOW"),
     ]
 
 

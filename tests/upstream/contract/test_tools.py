@@ -1,9 +1,11 @@
 """The contract: every call gets its output, whatever becomes of the turn."""
 
 import pytest
+from msgspec.structs import replace
 
 from deep_chat_proxy.turn.events import Completed
-from upstream.contract.talk import Talk
+from upstream.contract.cases import Case
+from upstream.contract.talk import Make, Talk
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,20 @@ async def test_calls_with_nonsense_are_answered_too(talk: Talk) -> None:
 
     assert answer.end == Completed()
     assert [call.name for call in answer.tools.calls] == ["ponder", "get_weather"]
+
+
+async def test_a_tool_that_needs_an_approval_is_declined_and_the_answer_goes_on(
+    make: Make, case: Case
+) -> None:
+    if case.dialect != "responses":
+        return
+    talk = await make(case)
+    mcp = {"type": "mcp", "server_label": "dice", "server_url": "https://mcp.example.org/"}
+    talk.dialect._server.options = replace(
+        talk.dialect._server.options, hosted=({**mcp, "require_approval": "always"},)
+    )
+    answer = await talk.say("use the mcp server")
+
+    assert answer.text == "Without your approval I do not use `roll_dice` of `dice`."
+    assert answer.end == Completed()
+    assert (await talk.say("hello")).end == Completed()

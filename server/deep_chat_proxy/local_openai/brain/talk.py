@@ -7,7 +7,7 @@ from deep_chat_proxy.local_openai.brain.actions import Action, Say
 from deep_chat_proxy.local_openai.brain.conversation import Conversation
 from deep_chat_proxy.local_openai.brain.entry import Entry, whole
 
-HELP = whole(r"help(?:\s+me)?|what\s+can\s+you\s+do")
+HELP = whole(r"help(?:\s+me)?|what\s+can\s+(?:you\s+do|i\s+ask(?:\s+you)?)")
 NAME = re.compile(r"\bmy\s+name\s+is\s+([\w'-]{1,40})", re.IGNORECASE)
 LONGEST_ECHO = 1_000
 

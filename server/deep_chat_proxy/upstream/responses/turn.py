@@ -24,6 +24,7 @@ from deep_chat_proxy.upstream.responses.options import Way
 from deep_chat_proxy.upstream.responses.place import Place
 from deep_chat_proxy.upstream.responses.remedies import Remedy, open_outputs, remedy_for
 from deep_chat_proxy.upstream.responses.server import ResponsesServer
+from deep_chat_proxy.upstream.responses.wire import Item as KeptItem
 from deep_chat_proxy.upstream.uploads import Uploads
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
@@ -48,7 +49,8 @@ class ResponsesTurn:
         self._place: Place | None = None
         self._record: TurnRecord | None = None
         self._code_files: tuple[str, ...] = ()
-        self._extra: list[Item] = []
+        self._open_outputs: list[Item] = []
+        self._to_decline: Sequence[KeptItem] = ()
         self._tried: set[Remedy] = set()
         self._notice = ""
         self._opened: str | None = None
@@ -148,7 +150,11 @@ class ResponsesTurn:
         server = self._server
         body = server.body(self._code_files)
         body |= place.body
-        body["input"] = [*self._extra, *await items(place.entries(record.entries), self._attached)]
+        said = await items(place.entries(record.entries), self._attached)
+        declines = declined(self._to_decline, with_requests=not place.anchored)
+        # Where the back end keeps what it asked, the answer comes first; else it comes behind what it was asked of.
+        answered = [*declines, *said] if place.anchored else [*said, *declines]
+        body["input"] = [*self._open_outputs, *answered]
         if background:
             # What is kept nowhere cannot be asked for.
             body |= {"background": True, "store": True}
@@ -159,7 +165,7 @@ class ResponsesTurn:
         translator = self._follower.translator
         response_id = translator.response_id or ""
         self._server.abilities.made(response_id)
-        self._extra = declined(translator.approvals, with_requests=place.way is Way.HISTORY)
+        self._open_outputs, self._to_decline = [], translator.approvals
         if translator.calls:
             record.calls(translator.text, translator.calls)
         else:
@@ -190,8 +196,8 @@ class ResponsesTurn:
             case Remedy.SEND_HISTORY:
                 place.detach(self._server.abilities.forgot(place.previous or ""))
             case Remedy.ANSWER_CALLS:
-                self._extra = await open_outputs(self._server.api, place)
-                return bool(self._extra)
+                self._open_outputs = await open_outputs(self._server.api, place)
+                return bool(self._open_outputs)
             case Remedy.SHORTEN:
                 return place.halve()
             case Remedy.NAME_FILES:
