@@ -13,6 +13,7 @@ from playwright.async_api import Browser
 
 from page.chat_page import ChatPage, opened
 from page.chromium import find_chromium, launched
+from page.dialects import ASSISTANTS
 from page.served import ServedSite, served
 
 _BUNDLE = Path(__file__).parents[2] / "web/node_modules/deep-chat/dist/deepChat.bundle.js"
@@ -37,9 +38,15 @@ async def chromium() -> AsyncIterator[Browser]:
             yield browser
 
 
+@pytest.fixture
+def dialect() -> str:
+    """What is spoken with the back end, where a test does not say so by a mark of `dialects.py`."""
+    return ASSISTANTS
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def site() -> AsyncIterator[ServedSite]:
-    async with served() as running:
+async def site(dialect: str) -> AsyncIterator[ServedSite]:
+    async with served(dialect=dialect) as running:
         yield running
 
 

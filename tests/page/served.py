@@ -12,13 +12,17 @@ from aiohttp.test_utils import TestServer
 from deep_chat_proxy import Settings, create_app
 from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_openai
-from deep_chat_proxy.local_openai.assistants.objects import Run
+from deep_chat_proxy.local_openai.chat.kept import ChatKept
+from deep_chat_proxy.local_openai.responses.kept import ResponseKept
 from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.tools.weather import get_weather
+from page.dialects import ASSISTANTS, COMPLETIONS, RESPONSES, for_dialect
+from playing import until
 
 LIVELY = LocalOptions(token_delay=0.01, poll_after_ms=5)
 """A back end that writes fast, but not so fast that an answer is one piece."""
 
+_MAKES_AN_ANSWER = ("/runs", "/responses", "/chat/completions")
 _PAGES = {
     name: (Path(__file__).parent / f"{name}.html").read_text(encoding="utf-8") for name in ("seed", "direct")
 }
@@ -28,25 +32,30 @@ class ServedSite:
     """The server at `url`; `api` is the base URL of its back end, `state` what that holds."""
 
     url: str
+    port: int | None
     api: str
     app: web.Application
 
-    def __init__(self, state: LocalState) -> None:
+    def __init__(self, state: LocalState, dialect: str) -> None:
         self.state = state
+        self.dialect = dialect
         self._answering: web.Request | None = None
-        self._runs_made = 0
-        self._run_made = asyncio.Event()
+        self._answers_begun = 0
+        self._answer_begun = asyncio.Event()
+        self._responses: dict[str, ResponseKept] = {}
 
     async def note_answer(self, request: web.Request, _response: web.StreamResponse) -> None:
         """To be used as the server's `on_response_prepare`."""
         if request.path == "/api/chat":
             self._answering = request
 
-    async def note_run(self, request: web.Request, _response: web.StreamResponse) -> None:
+    async def note_begun(self, request: web.Request, _response: web.StreamResponse) -> None:
         """To be used as the back end's `on_response_prepare`."""
-        if request.method == "POST" and request.path.endswith("/runs"):
-            self._runs_made += 1
-            self._run_made.set()
+        if request.method == "POST" and request.path.endswith(_MAKES_AN_ANSWER):
+            # Those in the foreground that are cut off are kept nowhere.
+            self._responses |= self.state._answering
+            self._answers_begun += 1
+            self._answer_begun.set()
 
     def cut(self) -> None:
         """Break the connection that the newest answer to a message travels on."""
@@ -54,48 +63,79 @@ class ServedSite:
         assert self._answering.transport is not None
         self._answering.transport.abort()
 
-    async def running(self, count: int) -> None:
-        """Wait until the back end has made this many runs."""
+    async def answering(self, count: int) -> None:
+        """Wait until the back end has begun this many answers."""
         async with asyncio.timeout(15):
-            while self._runs_made < count:
-                self._run_made.clear()
-                await self._run_made.wait()
+            while self._answers_begun < count:
+                self._answer_begun.clear()
+                await self._answer_begun.wait()
 
     async def quiet(self) -> None:
-        """Wait until the turns that are under way now are gone."""
+        """Wait until the turns that are under way now are gone, at the back end too."""
         async with asyncio.timeout(15):
             for turn in list(self.app[CHAT].turns._active.values()):
                 await turn.gone.wait()
+        await until(lambda: not self._active())
 
-    def runs(self) -> list[Run]:
-        """All runs of the back end, oldest thread first."""
-        return [kept.run for thread in self.state.threads.values() for kept in thread.runs.values()]
+    def _active(self) -> list[object]:
+        completions = [kept for kept in self.state.chats if not kept.ended.is_set()]
+        return [*self.state.active_runs(), *self.state.active_responses(), *completions]
+
+    def endings(self) -> list[str]:
+        """How each answer of the back end has ended, in words of Assistants; those of the oldest thread first.
+
+        A round of tools makes an answer of its own, but for Assistants.
+        """
+        if self.dialect == RESPONSES:
+            return [_response_ending(kept) for kept in self._responses.values()]
+        if self.dialect == COMPLETIONS:
+            return [_completion_ending(kept) for kept in self.state.chats]
+        return [kept.run.status for thread in self.state.threads.values() for kept in thread.runs.values()]
+
+    def threads(self) -> int:
+        """How many conversations the back end knows; of Chat Completions, it only sees how they begin."""
+        if self.dialect == COMPLETIONS:
+            return len({repr(kept.asked.messages[0]) for kept in self.state.chats})
+        return len(self.state.conversations) + len(self.state.threads)
+
+
+def _response_ending(kept: ResponseKept) -> str:
+    return "cancelled" if kept.cut else kept.response.status
+
+
+def _completion_ending(kept: ChatKept) -> str:
+    if not kept.ended.is_set():
+        return "in_progress"
+    if kept.failure is not None:
+        return "failed"
+    return "cancelled" if kept.cut else "completed"
 
 
 @asynccontextmanager
-async def served(options: LocalOptions = LIVELY, **chosen: Any) -> AsyncIterator[ServedSite]:
-    """Run the server and its back end; `chosen` are settings."""
+async def served(
+    options: LocalOptions = LIVELY, *, dialect: str = ASSISTANTS, port: int | None = None, **chosen: Any
+) -> AsyncIterator[ServedSite]:
+    """Run the server, at `port` or a free one, and its back end; `chosen` are settings."""
     # Signals are frozen when a server starts, and its port is known only then.
     local = create_local_openai(options)
-    site = ServedSite(local[STATE])
-    local.on_response_prepare.append(site.note_run)
+    site = ServedSite(local[STATE], dialect)
+    local.on_response_prepare.append(site.note_begun)
     async with TestServer(local) as back_end:
         site.api = f"http://127.0.0.1:{back_end.port}/v1"
-        site.app = create_app(_settings(site.api, chosen), tools=[get_weather])
+        site.app = create_app(_settings(site.api, for_dialect(dialect) | chosen), tools=[get_weather])
         site.app.on_response_prepare.append(site.note_answer)
         for name in _PAGES:
             site.app.router.add_get(f"/{name}", _show_page)
-        async with TestServer(site.app) as front:
+        async with TestServer(site.app, port=port) as front:
+            site.port = front.port
             site.url = f"http://127.0.0.1:{front.port}"
             yield site
 
 
 def _settings(api: str, chosen: dict[str, Any]) -> Settings:
     defaults: dict[str, Any] = {
-        "upstream": "assistants",
         "openai_base_url": api,
         "openai_api_key": "sk-canary-of-the-back-end",
-        "assistant_id": "asst_local",
         "store": "sqlite::memory:",
         "secret": "a key for the cookies of tests",
     }

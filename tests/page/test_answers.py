@@ -5,6 +5,7 @@ from playwright.async_api import Browser, expect
 
 from deep_chat_proxy.local_openai import LocalOptions
 from page.chat_page import ChatPage, opened
+from page.dialects import ASSISTANTS, in_every_dialect, in_every_dialect_and
 from page.served import ServedSite, served
 
 pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="session")]
@@ -14,8 +15,9 @@ COUNTED = " ".join(str(number) for number in range(1, 31))
 WEATHER = "Here is the weather:\n\nParis: 21 °C, partly cloudy\nTokyo: 25 °C, sunny"
 
 
-async def test_a_streamed_answer_is_shown_as_it_is_written(chromium: Browser) -> None:
-    async with served(UNHURRIED) as site, opened(chromium, site.url) as chat:
+@in_every_dialect
+async def test_a_streamed_answer_is_shown_as_it_is_written(chromium: Browser, dialect: str) -> None:
+    async with served(UNHURRIED, dialect=dialect) as site, opened(chromium, site.url) as chat:
         await chat.send("count to 30")
         await chat.saw_text("1 2 3")
         seen = await chat.text()
@@ -46,13 +48,7 @@ async def test_a_simulated_stream_types_out_an_answer_that_came_at_once(chat: Ch
     assert COUNTED.startswith(seen)
 
 
-async def test_a_json_answer_is_shown_whole(chat: ChatPage) -> None:
-    await chat.choose_mode("JSON")
-
-    assert await chat.say("weather in Paris and Tokyo") == WEATHER
-    assert (await chat.content_type()).startswith("application/json")
-
-
+@in_every_dialect
 async def test_the_conversation_stays_when_the_mode_is_switched(chat: ChatPage, site: ServedSite) -> None:
     await chat.say("my name is Ada")
     for mode in ("JSON", "Simulated", "Stream"):
@@ -61,7 +57,7 @@ async def test_the_conversation_stays_when_the_mode_is_switched(chat: ChatPage, 
 
     assert await chat.said() == ["my name is Ada", *["what is my name?"] * 3]
     assert await chat.texts() == ["Nice to meet you, Ada!", *["Your name is Ada."] * 3]
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1
 
 
 async def test_what_is_written_but_not_sent_stays_when_the_mode_is_switched(chat: ChatPage) -> None:
@@ -80,17 +76,24 @@ async def test_the_mode_cannot_be_switched_while_an_answer_is_written(chat: Chat
     await expect(chat.page.get_by_role("radio", name="Stream")).to_be_checked()
 
 
+@in_every_dialect_and("mode", "Stream", "JSON")
 async def test_a_question_about_two_cities_is_answered_through_the_tool(
-    chat: ChatPage, site: ServedSite
+    chat: ChatPage, site: ServedSite, mode: str
 ) -> None:
+    await chat.choose_mode(mode)
+
     assert await chat.say("weather in Paris and Tokyo") == WEATHER
-    (run,) = site.runs()
-    assert run.status == "completed"
+    content_type = {"Stream": "text/event-stream", "JSON": "application/json"}[mode]
+    assert await chat.content_type() == content_type
+    assert site.endings() == ["completed"] * (1 if site.dialect == ASSISTANTS else 2)
     await expect(chat.status).to_have_text("")
 
 
-async def test_a_polled_run_shows_what_it_is_doing_and_then_the_text(chromium: Browser) -> None:
-    async with served(follow="poll") as site, opened(chromium, site.url) as chat:
+@in_every_dialect
+async def test_a_polled_answer_shows_that_it_is_made_and_then_the_text(
+    chromium: Browser, dialect: str
+) -> None:
+    async with served(dialect=dialect, follow="poll") as site, opened(chromium, site.url) as chat:
         await chat.send("wait 1 second, then count to 30")
         await expect(chat.answer).to_have_text("Thinking…")
         await chat.ended()
@@ -98,6 +101,7 @@ async def test_a_polled_run_shows_what_it_is_doing_and_then_the_text(chromium: B
         assert await chat.say("weather in Paris and Tokyo") == WEATHER
 
 
+@in_every_dialect
 async def test_markdown_is_shown_as_a_heading_a_list_a_table_and_code(chat: ChatPage) -> None:
     await chat.say("show markdown")
 

@@ -36,8 +36,8 @@ async def test_deep_chat_talks_to_the_local_openai_in_one_thread(
         await chat.say("my name is Ada")
         assert await chat.say("what is my name?") == "Your name is Ada."
 
-    assert len(site.state.threads) == 1
-    assert [run.status for run in site.runs()] == ["completed", "completed"]
+    assert site.threads() == 1
+    assert site.endings() == ["completed", "completed"]
 
 
 async def test_a_base_url_that_ends_in_a_slash_works_as_well(

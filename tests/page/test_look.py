@@ -1,5 +1,7 @@
 """The shipped page: how it looks on each screen, and that it can be used by keyboard alone."""
 
+from typing import Literal
+
 import pytest
 from playwright.async_api import Browser, ViewportSize, expect
 
@@ -18,6 +20,7 @@ _BRIGHTNESS = """() => {
   const [red, green, blue] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number);
   return (red + green + blue) / (3 * 255);
 }"""
+_SCHEMES: dict[Literal["light", "dark"], tuple[float, float]] = {"light": (0.8, 1), "dark": (0, 0.2)}
 _FOCUSED = """() => {
   let element = document.activeElement;
   while (element?.shadowRoot?.activeElement) element = element.shadowRoot.activeElement;
@@ -34,24 +37,24 @@ async def focus(chat: ChatPage, name: str, *, key: str = "Tab") -> None:
     raise AssertionError(f"{name} is not to be reached by {key}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("screen", [DESK, PHONE], ids=["desk", "phone"])
 async def test_on_every_screen_all_can_be_seen_without_scrolling_sideways(
-    chromium: Browser, site: ServedSite, screen: ViewportSize, scheme: str
+    chromium: Browser, site: ServedSite, screen: ViewportSize
 ) -> None:
-    async with opened(chromium, site.url, viewport=screen, color_scheme=scheme) as chat:
+    async with opened(chromium, site.url, viewport=screen) as chat:
         assert await chat.page.evaluate(_TOO_WIDE) == []
         await chat.say("show markdown")
         await chat.say("make a csv")
         await chat.say(f"echo {'w' * 300}")
         await chat.attach(CSV, PDF)
 
-        assert await chat.page.evaluate(_TOO_WIDE) == []
-        await expect(chat.input).to_be_in_viewport(ratio=1)
-        await expect(chat.page.locator(".input-button.inside-end")).to_be_in_viewport(ratio=1)
-        await expect(chat.page.get_by_role("button", name="New conversation")).to_be_in_viewport(ratio=1)
-        brightness = await chat.page.evaluate(_BRIGHTNESS)
-        assert brightness > 0.8 if scheme == "light" else brightness < 0.2
+        for scheme, (darkest, brightest) in _SCHEMES.items():
+            await chat.page.emulate_media(color_scheme=scheme)
+            assert darkest <= await chat.page.evaluate(_BRIGHTNESS) <= brightest
+            assert await chat.page.evaluate(_TOO_WIDE) == []
+            await expect(chat.input).to_be_in_viewport(ratio=1)
+            await expect(chat.page.locator(".input-button.inside-end")).to_be_in_viewport(ratio=1)
+            await expect(chat.page.get_by_role("button", name="New conversation")).to_be_in_viewport(ratio=1)
 
 
 async def test_a_chosen_theme_is_kept_over_a_reload(chat: ChatPage) -> None:
@@ -92,7 +95,7 @@ async def test_a_conversation_can_be_held_by_keyboard_alone(chat: ChatPage, site
     await chat.ended()
 
     assert await chat.texts() == ["You have not told me your name."]
-    assert len(site.state.threads) == 2
+    assert site.threads() == 2
 
 
 async def test_an_answer_can_be_stopped_by_keyboard_alone(chat: ChatPage, site: ServedSite) -> None:
@@ -103,7 +106,7 @@ async def test_an_answer_can_be_stopped_by_keyboard_alone(chat: ChatPage, site: 
     await chat.ended()
     await site.quiet()
 
-    assert [run.status for run in site.runs()] == ["cancelled"]
+    assert site.endings() == ["cancelled"]
 
 
 async def test_files_can_be_attached_by_keyboard_alone(chat: ChatPage) -> None:

@@ -9,6 +9,7 @@ from playwright.async_api import Browser, expect
 
 from page.attachments import CSV, PICTURE, PICTURE_SAID
 from page.chat_page import ChatPage, opened
+from page.dialects import ASSISTANTS, COMPLETIONS, RESPONSES
 from page.served import ServedSite
 
 pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="session")]
@@ -35,6 +36,11 @@ async def carried(chat: ChatPage) -> list[str | None]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("dialect", "seed"),
+    [(ASSISTANTS, "json"), (ASSISTANTS, "stream"), (RESPONSES, "stream"), (COMPLETIONS, "json")],
+    indirect=["seed"],
+)
 async def test_several_turns_stay_in_the_thread_that_the_page_names(seed: ChatPage, site: ServedSite) -> None:
     await seed.say("my name is Ada")
     for number in range(2):
@@ -44,7 +50,7 @@ async def test_several_turns_stay_in_the_thread_that_the_page_names(seed: ChatPa
     first, second, third = await carried(seed)
     assert first is None
     assert second == third
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1
 
 
 async def test_text_files_and_text_stay_in_the_thread_that_the_page_names(
@@ -59,7 +65,7 @@ async def test_text_files_and_text_stay_in_the_thread_that_the_page_names(
 
     _, quoted, plain = await carried(seed)
     assert quoted == json.dumps(plain)
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1
 
 
 async def test_a_thread_can_begin_with_files(seed: ChatPage, site: ServedSite) -> None:
@@ -73,20 +79,20 @@ async def test_a_thread_can_begin_with_files(seed: ChatPage, site: ServedSite) -
 
     assert await seed.count() == 3
     assert (await carried(seed))[0] == "undefined"
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1
 
 
-@pytest.mark.parametrize("mishap", ["http 401", "fail", "fail at once"])
-async def test_the_thread_goes_on_after_an_error(seed: ChatPage, site: ServedSite, mishap: str) -> None:
+async def test_the_thread_goes_on_after_an_error(seed: ChatPage, site: ServedSite) -> None:
     await seed.say("my name is Ada")
-    await lose_the_current_thread(seed, site)
-    await seed.send(mishap)
-    await seed.ended()
-    await expect(seed.errors).to_have_count(1)
-    await lose_the_current_thread(seed, site)
+    for errors, mishap in enumerate(("http 401", "fail", "fail at once"), 1):
+        await lose_the_current_thread(seed, site)
+        await seed.send(mishap)
+        await seed.ended()
+        await expect(seed.errors).to_have_count(errors)
+        await lose_the_current_thread(seed, site)
+        assert await seed.say("what is my name?") == "Your name is Ada.", mishap
 
-    assert await seed.say("what is my name?") == "Your name is Ada."
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1
 
 
 async def test_the_thread_goes_on_after_tools_and_a_made_file(seed: ChatPage, site: ServedSite) -> None:
@@ -95,4 +101,4 @@ async def test_the_thread_goes_on_after_tools_and_a_made_file(seed: ChatPage, si
     await lose_the_current_thread(seed, site)
 
     assert await seed.count() == 3
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1

@@ -1,11 +1,13 @@
-"""The shipped page: stopping an answer stops the back end's run, and the next message works."""
+"""The shipped page: stopping an answer stops the back end, and the next message works."""
 
 import asyncio
+import itertools
 
 import pytest
 from playwright.async_api import Route, expect
 
 from page.chat_page import ChatPage
+from page.dialects import in_every_dialect, in_every_dialect_and
 from page.served import ServedSite
 
 pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="session")]
@@ -14,15 +16,15 @@ STOPPED = "The message was stopped before it was answered."
 
 
 async def assert_goes_on(chat: ChatPage, site: ServedSite) -> None:
-    """The stopped run is cancelled, and another message in the same thread is answered."""
+    """The stopped answer is cancelled, and another message in the same thread is answered."""
     await site.quiet()
-    (run,) = site.runs()
-    assert run.status == "cancelled"
+    assert site.endings() == ["cancelled"]
     assert await chat.count() == 2
-    assert [run.status for run in site.runs()] == ["cancelled", "completed"]
+    assert site.endings() == ["cancelled", "completed"]
 
 
-async def test_stop_after_the_first_text_keeps_the_text_and_cancels_the_run(
+@in_every_dialect
+async def test_stop_after_the_first_text_keeps_the_text_and_cancels_the_answer(
     chat: ChatPage, site: ServedSite
 ) -> None:
     await chat.send("slowly count to 100")
@@ -37,7 +39,8 @@ async def test_stop_after_the_first_text_keeps_the_text_and_cancels_the_run(
     assert (await chat.texts())[0] == kept
 
 
-async def test_stop_before_the_first_text_cancels_the_run(chat: ChatPage, site: ServedSite) -> None:
+@in_every_dialect
+async def test_stop_before_the_first_text_cancels_the_answer(chat: ChatPage, site: ServedSite) -> None:
     await chat.send("hang")
     await expect(chat.answer).to_have_text("Thinking…")
     await chat.stop()
@@ -48,8 +51,7 @@ async def test_stop_before_the_first_text_cancels_the_run(chat: ChatPage, site: 
     await assert_goes_on(chat, site)
 
 
-@pytest.mark.parametrize("mode", ["Simulated", "JSON"])
-@pytest.mark.parametrize("text", ["hang", "hang at once"])
+@in_every_dialect_and("mode, text", *itertools.product(["Simulated", "JSON"], ["hang", "hang at once"]))
 async def test_an_answer_that_comes_whole_can_be_stopped_while_it_is_awaited(
     chat: ChatPage, site: ServedSite, mode: str, text: str
 ) -> None:
@@ -57,13 +59,13 @@ async def test_an_answer_that_comes_whole_can_be_stopped_while_it_is_awaited(
     await chat.say("hello")
     await chat.send(text)
     await expect(chat.status).to_have_text("Waiting for the answer…")
-    await site.running(2)
+    await site.answering(2)
     await chat.page.get_by_role("button", name="Stop").click()
     await chat.ended()
 
     await expect(chat.errors).to_have_text([STOPPED])
     await site.quiet()
-    assert [run.status for run in site.runs()] == ["completed", "cancelled"]
+    assert site.endings() == ["completed", "cancelled"]
     assert await chat.count() == 3
 
 
@@ -96,5 +98,4 @@ async def test_leaving_the_page_in_the_middle_of_an_answer_is_no_stop(
     await chat.page.goto("about:blank")
     await site.quiet()
 
-    (run,) = site.runs()
-    assert run.status == "completed"
+    assert site.endings() == ["completed"]

@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from page.chat_page import ChatPage, opened
+from page.dialects import in_every_dialect
 from page.served import ServedSite
 
 pytestmark = [pytest.mark.page, pytest.mark.asyncio(loop_scope="session")]
@@ -13,7 +14,7 @@ async def test_a_second_message_goes_on_in_the_same_thread(chat: ChatPage, site:
     await chat.say("my name is Ada")
 
     assert await chat.say("what is my name?") == "Your name is Ada."
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1
 
 
 async def test_after_a_reload_the_conversation_is_shown_and_the_thread_goes_on(
@@ -25,9 +26,10 @@ async def test_after_a_reload_the_conversation_is_shown_and_the_thread_goes_on(
 
     assert await chat.say("what is my name?") == "Your name is Ada."
     assert await chat.texts() == ["Nice to meet you, Ada!", "Your name is Ada."]
-    assert len(site.state.threads) == 1
+    assert site.threads() == 1
 
 
+@in_every_dialect
 async def test_a_new_conversation_begins_a_new_thread(chat: ChatPage, site: ServedSite) -> None:
     await chat.say("my name is Ada")
     await chat.page.get_by_role("button", name="New conversation").click()
@@ -35,7 +37,7 @@ async def test_a_new_conversation_begins_a_new_thread(chat: ChatPage, site: Serv
 
     assert await chat.say("what is my name?") == "You have not told me your name."
     assert await chat.count() == 2
-    assert len(site.state.threads) == 2
+    assert site.threads() == 2
 
 
 async def test_a_new_conversation_stays_new_after_a_reload(chat: ChatPage) -> None:
@@ -55,7 +57,7 @@ async def test_a_new_conversation_stops_the_answer_under_way(chat: ChatPage, sit
     await expect(chat.mine).to_have_count(0)
     await site.quiet()
 
-    assert [run.status for run in site.runs()] == ["cancelled"]
+    assert site.endings() == ["cancelled"]
     assert await chat.count() == 1
 
 

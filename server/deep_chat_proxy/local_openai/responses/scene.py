@@ -137,9 +137,13 @@ def _container_files(state: LocalState, response: Response) -> tuple[Attachment,
 
 
 def _with_files(messages: tuple[Said, ...], files: tuple[Attachment, ...]) -> tuple[Said, ...]:
-    """They come with the visitor's first message, so that they are not described again and again."""
-    for index, said in enumerate(messages if files else ()):
-        if said.by_user:
-            more = msgspec.structs.replace(said, files=said.files + files)
-            return (*messages[:index], more, *messages[index + 1 :])
-    return messages
+    """Each comes with the visitor's last message that names it, else with the first one, so that it is not described
+    again and again.
+    """
+    found = list(messages)
+    for file in files:
+        named = [index for index, said in enumerate(found) if said.by_user and file.name in said.text]
+        first = [index for index, said in enumerate(found) if said.by_user][:1]
+        for index in named[-1:] or first:
+            found[index] = msgspec.structs.replace(found[index], files=(*found[index].files, file))
+    return tuple(found)

@@ -5,8 +5,7 @@ last `[DONE]` may come or not. Four events end a response: completed, incomplete
 """
 
 import logging
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -28,6 +27,7 @@ from deep_chat_proxy.turn.events import (
 from deep_chat_proxy.upstream.client import decoded
 from deep_chat_proxy.upstream.failures import ErrorBody, read_error, stream_failure
 from deep_chat_proxy.upstream.responses.made_files import InContainer, MadeFile, Picture
+from deep_chat_proxy.upstream.responses.thought import Thought
 from deep_chat_proxy.upstream.responses.wire import (
     ENDED,
     Annotation,
@@ -55,8 +55,6 @@ _AT_WORK = {
     "mcp_list_tools": "Looking at what tools there are…",
     "mcp_call": "Using a tool…",
 }
-_HEADING = re.compile(r"\s*\*\*(?P<heading>[^*\n]{1,100})\*\*")
-_LONGEST_STATUS = 100
 # Events that a server may send in any form, as nothing here depends on them.
 _NEEDED = ("response.output_text.", "response.refusal.", "response.output_item.", "error")
 _ENDS = {f"response.{status}": status for status in ENDED}
@@ -82,6 +80,7 @@ class Translator:
         self._keys: dict[Key, None] = {}
         self._calls: dict[str, ToolCall] = {}
         self._approvals: dict[str, Item] = {}
+        self._thought = Thought()
         self._at_work: set[str] = set()
         self._named: set[object] = set()
 
@@ -125,8 +124,10 @@ class Translator:
             self._cite(event.annotation, out)
         elif kind in {"response.output_item.added", "response.output_item.done"} and event.item is not None:
             self._take_item(event.item, out, done=kind.endswith("done"))
+        elif kind == "response.reasoning_summary_text.delta":
+            out.extend(self._thought.add(event.delta or ""))
         elif kind == "response.reasoning_summary_text.done":
-            out.extend(_thought(event.text))
+            out.extend(self._thought.end(event.text or ""))
         else:
             self._take_state(kind, event, raw.data, out)
 
@@ -290,12 +291,3 @@ def _ending(status: str | None, response: Response) -> TerminalEvent:
         reason = response.incomplete_details.reason if response.incomplete_details is not None else None
         return Completed(Cut.CONTENT_FILTER if reason == "content_filter" else Cut.LENGTH)
     return Completed()
-
-
-def _thought(summary: str | None) -> Iterator[Status]:
-    """A part of a summary of what the model thinks, as its heading, which is how they begin."""
-    if summary and (found := _HEADING.match(summary)):
-        yield Status(f"{found['heading'].strip()}…")
-    elif summary and summary.strip():
-        first = summary.strip().splitlines()[0]
-        yield Status(first if len(first) <= _LONGEST_STATUS else first[: _LONGEST_STATUS - 1] + "…")
