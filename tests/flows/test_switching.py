@@ -26,7 +26,7 @@ OURS = {"chat", "chain", "history"}
 async def talk_through(order: Sequence[str], folder: Path) -> list[Answer]:
     """One visitor asks for their name in one run of the server after the other; nothing but the store stays."""
     jar: aiohttp.CookieJar | None = None
-    answers = []
+    answers: list[Answer] = []
     async with back_end() as (base_url, _):
         for name in order:
             settings = {"OPENAI_BASE_URL": base_url, "OPENAI_API_KEY": "any", **RUNS[name]}
