@@ -44,6 +44,8 @@ def load_settings(
                 # Compose files and unit files pass on what is not set as empty.
                 if not text:
                     continue
+                if not _is_text(text):
+                    raise SettingsError(f"{key} is not written in UTF-8")
                 values[names[key]] = _shaped(key, names[key], text)
             elif key.startswith(_PREFIX):
                 raise SettingsError(_unknown(key, list(names)))
@@ -85,14 +87,22 @@ def _shaped(key: str, name: str, text: str) -> object:
             return [part.strip() for part in text.split(",") if part.strip()]
         case dict():
             try:
-                return json.loads(text or "{}")
-            except ValueError:
+                shaped = json.loads(text or "{}")
+                # Escapes can make characters that no back end can be sent.
+                msgspec.json.encode(shaped)
+            except (ValueError, RecursionError):
                 raise SettingsError(f"{key} must be JSON such as {_JSON_EXAMPLES.get(name, _JSON)}") from None
+            return shaped
         case _:
             choices = _choices(name)
             if choices and text.lower() not in choices:
                 raise SettingsError(f"{key}: takes {', '.join(choices)}, not {text!r}")
             return text.lower() if choices else text
+
+
+def _is_text(text: str) -> bool:
+    # What is no UTF-8 comes from the environment as halves of characters.
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _choices(name: str) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
             _check_back_end(self)
         _check_calls(self)
         _check_visitors(self)
-        if not re.fullmatch(r"sqlite:.*[^/.]", self.store):
+        if not re.fullmatch(r"sqlite:(?!~[^/]).*[^/.]", self.store):
             raise ValueError("DEEP_CHAT_STORE must be sqlite:PATH or sqlite::memory:")
 
     @property
@@ -227,7 +227,9 @@ def _check_calls(settings: Settings) -> None:
         if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
             raise ValueError(f"DEEP_CHAT_UPSTREAM_HEADERS: {name!r} with its value is no HTTP header")
     for label, server in settings.mcp_servers.items():
-        if not ({"server_url", "connector_id"} & server.keys()):
+        if not label or not any(
+            isinstance(server.get(name), str) and server[name] for name in ("server_url", "connector_id")
+        ):
             raise ValueError(f"DEEP_CHAT_MCP_SERVERS: {label} has no server_url (or connector_id)")
 
 
@@ -246,12 +248,12 @@ def _check_visitors(settings: Settings) -> None:
 
 
 def _check_back_end(settings: Settings) -> None:
-    at_openai = settings.at_openai
-    if settings.openai_base_url and not _BASE_URL.fullmatch(settings.openai_base_url):
+    if settings.openai_base_url and not _is_base_url(settings.openai_base_url):
         raise ValueError(
             "OPENAI_BASE_URL must be http:// or https://, a host and a path, such as https://example.com/v1;"
             " what belongs behind a ? goes into DEEP_CHAT_UPSTREAM_QUERY"
         )
+    at_openai = settings.at_openai
     if settings.back_end == "assistants":
         _check_assistants(settings, at_openai=at_openai)
     elif not settings.model and not at_openai:
@@ -261,6 +263,16 @@ def _check_back_end(settings: Settings) -> None:
         )
     if at_openai and not settings.openai_api_key:
         raise ValueError("OPENAI_API_KEY is missing: OpenAI answers nobody without one")
+
+
+def _is_base_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    labels = (parts.hostname or "").removesuffix(".").split(".")
+    return bool(_BASE_URL.fullmatch(url)) and port != 0 and all(labels)
 
 
 def _check_assistants(settings: Settings, *, at_openai: bool) -> None:

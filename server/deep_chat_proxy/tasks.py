@@ -23,6 +23,17 @@ class Tasks:
         task.add_done_callback(self._running.discard)
         return task
 
+    async def see_through(self, work: Coroutine[Any, Any, T], *, name: str) -> T:
+        """Do all of `work`, also where whoever waits for it is stopped meanwhile."""
+        task = self.start(work, name=name)
+        # Where nobody waits any longer, nobody else asks for its failure.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    async def finish(self) -> None:
+        """Wait until what runs has ended by itself."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""
         running = list(self._running)

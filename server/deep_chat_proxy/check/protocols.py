@@ -1,5 +1,7 @@
 """Which protocols a back end speaks: each is asked for nothing, which is refused where it is spoken."""
 
+import msgspec
+
 from deep_chat_proxy.check.findings import Finding, missing, note, works
 from deep_chat_proxy.errors import INVALID_KEY, ChatError
 from deep_chat_proxy.settings import Settings
@@ -29,9 +31,17 @@ async def _speaks(client: ApiClient, call: Call) -> bool:
     except UpstreamError as fault:
         if fault.status in {401, 403}:
             raise
-        return fault.status not in _NOT_SPOKEN
+        # Where a path is spoken, nothing is refused with an error that says something.
+        return fault.status >= 400 and fault.status not in _NOT_SPOKEN and bool(fault.message)
     # LM Studio answers what it does not know with a good status and an error.
-    return not read_error(reply.body).message
+    return _is_object(reply.body) and not read_error(reply.body).message
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(msgspec.json.decode(body), dict)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 async def check_protocols(client: ApiClient, settings: Settings) -> tuple[list[Finding], bool]:

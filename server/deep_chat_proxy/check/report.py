@@ -14,23 +14,25 @@ from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.tools import Registry, ToolExecutor
 from deep_chat_proxy.upstream.client import ApiClient
 
+_LONGEST = 2_000
+
 
 async def check(settings: Settings, registry: Registry, *, send: bool) -> bool:
     """Print what the back end can do; returns whether the chat works with it. `send` lets it send one message."""
     where = "the local OpenAI" if settings.back_end == "local" else settings.base_url
     print(f"Back end: {where}")
     good = True
-    for name in settings.unused:
-        print(_line(note(f"{variable(name)} does nothing with this protocol.")))
+    findings = [note(f"{variable(name)} does nothing with this protocol.") for name in settings.unused]
     async with open_client(settings) as client:
         dialect = dialect_of(settings, client, functions_of(registry.definitions()))
-        findings, can_go_on = await check_protocols(client, settings)
+        found, can_go_on = await check_protocols(client, settings)
+        findings += found
         if can_go_on:
             findings += await _check_back_end(client, settings)
             ready = all(finding.level is not Level.MISSING for finding in findings)
             findings += await _check_message(dialect, settings, registry, send=send, ready=ready)
     for finding in findings:
-        print(_line(finding))
+        print(_line(finding, settings.openai_api_key))
         good = good and finding.level is not Level.MISSING
     print("The chat works with it." if good else "The chat does not work with it yet.")
     return good
@@ -62,6 +64,8 @@ async def _check_message(
         await executor.close()
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: Finding, key: str) -> str:
     setting = f"  → {finding.setting}" if finding.setting else ""
-    return f"  {finding.level.value:<8} {finding.text}{setting}"
+    # A back end's words are in it: no control characters for the terminal, and not our key.
+    text = "".join(letter for letter in finding.text[:_LONGEST] if letter.isprintable())
+    return f"  {finding.level.value:<8} {text.replace(key, '…') if key else text}{setting}"

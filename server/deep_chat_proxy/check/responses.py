@@ -66,11 +66,11 @@ async def _vector_stores(client: ApiClient, settings: Settings) -> list[Finding]
     for store in settings.vector_stores:
         try:
             await client.ask(Call("GET", path("vector_stores", store)))
-        except UpstreamError as fault:
-            if fault.status != 404:
+        except ChatError as fault:
+            if isinstance(fault, UpstreamError) and fault.status == 404:
+                found.append(missing(f"There is no vector store {store}.", "DEEP_CHAT_VECTOR_STORES"))
+            else:
                 found.append(note(f"Whether there is a vector store {store} cannot be found out."))
-                continue
-            found.append(missing(f"There is no vector store {store}.", "DEEP_CHAT_VECTOR_STORES"))
         else:
             found.append(works(f"The vector store {store} is there."))
     return found

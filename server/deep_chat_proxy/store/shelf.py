@@ -12,7 +12,8 @@ Put = Callable[[Path, Path], object]
 
 
 class Shelf:
-    """A folder that holds at most `most` bytes; `folder` is made when the first file comes.
+    """A folder that holds at most `most` bytes; `folder` is made when the first file comes. A file that is larger
+    than all of it is not kept, and its key leads nowhere.
 
     Without a folder the files are in a temporary one, gone when the shelf is closed.
     """
@@ -39,7 +40,11 @@ class Shelf:
 
     def _place(self, path: Path, key: str, how: Put) -> None:
         folder = self._open()
-        self._make_room(folder, path.stat().st_size)
+        size = path.stat().st_size
+        if size > self._most:
+            # All the others would have to go for it, and it would be the next to go.
+            return
+        self._make_room(folder, size)
         # Under its name it appears whole: another process may be looking for it.
         draft = folder / f".{key}"
         how(path, draft)

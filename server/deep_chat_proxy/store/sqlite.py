@@ -3,21 +3,26 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import aiosqlite
 import msgspec
 
 from deep_chat_proxy.store.records import FileRecord, ThreadRecord
 from deep_chat_proxy.store.schema import SET_UP, STEPS
+from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Entry, Memory
 
 _entry = msgspec.json.Decoder(Entry)
 
+_ADD_THREAD = "INSERT INTO thread (thread_id, visitor) VALUES (?, ?)"
+_ADD_FILE = """
+INSERT INTO file (file_id, thread_id, visitor, upstream_id, name, kind, key) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
 _NEWEST = """
 SELECT position, body FROM (
     SELECT position, body, SUM(LENGTH(body)) OVER (ORDER BY position DESC) AS together
@@ -50,6 +55,7 @@ class SqliteStore:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
         self._writing = asyncio.Lock()
+        self._tasks = Tasks()
 
     @classmethod
     async def open(cls, where: str) -> Self:
@@ -70,10 +76,15 @@ class SqliteStore:
         return store
 
     async def _migrate(self) -> None:
-        """Bring the tables of any earlier version to the newest one; of several processes, one does it."""
+        """Bring the tables of any earlier version to the newest one; of several processes, one does it.
+
+        Raises OSError for those of a later version.
+        """
         await self._connection.executescript(SET_UP)
         async with self._transaction():
             (row,) = await self._connection.execute_fetchall("PRAGMA user_version")
+            if row[0] > len(STEPS):
+                raise OSError("a newer version of the server has made it")
             for version, step in list(enumerate(STEPS, 1))[row[0] :]:
                 for statement in step.split(";"):
                     await self._connection.execute_insert(statement)
@@ -91,12 +102,17 @@ class SqliteStore:
                 raise
             await self._connection.execute_insert("COMMIT")
 
+    async def _write(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do all of `work`, also where whoever waits for it is stopped: half of it would stand in everyone's way."""
+        await self._tasks.see_through(work, name="write to the store")
+
     async def add_thread(self, thread: ThreadRecord) -> None:
         """As in `Store`."""
-        async with self._writing:
-            await self._connection.execute_insert(
-                "INSERT INTO thread (thread_id, visitor) VALUES (?, ?)", (thread.thread_id, thread.visitor)
-            )
+        await self._write(self._insert(_ADD_THREAD, (thread.thread_id, thread.visitor)))
+
+    async def _insert(self, statement: str, values: Sequence[object]) -> None:
+        async with self._transaction():
+            await self._connection.execute_insert(statement, values)
 
     async def thread(self, thread_id: str) -> ThreadRecord | None:
         """As in `Store`."""
@@ -128,6 +144,11 @@ class SqliteStore:
         forget: bool = False,
     ) -> None:
         """As in `Store`."""
+        await self._write(self._record(thread_id, add, anchor, covered=covered, forget=forget))
+
+    async def _record(
+        self, thread_id: str, add: Sequence[Entry], anchor: Anchor | None, *, covered: bool, forget: bool
+    ) -> None:
         write = self._connection.execute_insert
         async with self._transaction():
             for entry in add:
@@ -144,6 +165,9 @@ class SqliteStore:
 
     async def restart(self, thread_id: str) -> None:
         """As in `Store`."""
+        await self._write(self._restart(thread_id))
+
+    async def _restart(self, thread_id: str) -> None:
         async with self._transaction():
             await self._connection.execute_insert("DELETE FROM entry WHERE thread_id = ?", (thread_id,))
             await self._connection.execute_insert(
@@ -152,20 +176,8 @@ class SqliteStore:
 
     async def add_file(self, file: FileRecord) -> None:
         """As in `Store`."""
-        async with self._writing:
-            await self._connection.execute_insert(
-                "INSERT INTO file (file_id, thread_id, visitor, upstream_id, name, kind, key)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (
-                    file.file_id,
-                    file.thread_id,
-                    file.visitor,
-                    file.upstream_id,
-                    file.name,
-                    file.kind.value,
-                    file.key,
-                ),
-            )
+        values = (file.file_id, file.thread_id, file.visitor, file.upstream_id, file.name, file.kind.value)
+        await self._write(self._insert(_ADD_FILE, (*values, file.key)))
 
     async def file(self, file_id: str) -> FileRecord | None:
         """As in `Store`."""
@@ -180,4 +192,5 @@ class SqliteStore:
 
     async def close(self) -> None:
         """As in `Store`."""
+        await self._tasks.finish()
         await self._connection.close()

@@ -12,6 +12,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>!|])")
 _BLOCK = re.compile(r"^(\d*)([#+\-~=.)])")
 _MOST = 50
 _LONGEST_TITLE = 200
+_LONGEST_URL = 2_000
 
 
 class Sources:
@@ -33,10 +34,16 @@ class Sources:
 
 
 def _line(cited: Cited) -> str | None:
-    title = _SPECIAL.sub(r"\\\1", " ".join(cited.title[:_LONGEST_TITLE].split()))
+    title = _SPECIAL.sub(r"\\\1", _printable(cited.title))
     if cited.url is None:
         return _BLOCK.sub(r"\1\\\2", title) or None
-    if not _WEB.fullmatch(cited.url):
+    # What cannot be printed could turn the text behind it around.
+    if not _WEB.fullmatch(cited.url) or not cited.url.isprintable() or len(cited.url) > _LONGEST_URL:
         return None
     url = cited.url.replace("(", "%28").replace(")", "%29").replace("\\", "%5C")
     return f"[{title}]({url})" if title else None
+
+
+def _printable(title: str) -> str:
+    words = " ".join(title[:_LONGEST_TITLE].split())
+    return "".join(letter for letter in words if letter.isprintable())

@@ -6,9 +6,11 @@ dialect sends the others along with the next message. What a turn that was cut h
 how a partial answer stays in the conversation and how a call without an output gets one.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -66,6 +68,10 @@ class OutputsGiven(Struct, frozen=True, tag="outputs"):
 
 
 Entry = UserSaid | AssistantSaid | CallsMade | OutputsGiven
+
+# What no function's name may hold, by OpenAI's rule, and how long it may be.
+_NO_NAME = re.compile(r"[^a-zA-Z0-9_-]")
+_LONGEST_NAME = 64
 
 _NO_ANSWER = AssistantSaid("(No answer.)")
 
@@ -162,6 +168,25 @@ def _units(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
         unit.append(entry)
     if unit:
         yield unit
+
+
+def sendable(call: ToolCall) -> ToolCall:
+    """A call as every back end takes it back: under a name that a function can have, with an object as arguments.
+
+    Models make up names and arguments, and a thread that holds such a call would be refused for ever after.
+    """
+    name = _NO_NAME.sub("_", call.name)[:_LONGEST_NAME] or "unknown"
+    return ToolCall(call.call_id, name, _object(call.arguments))
+
+
+def _object(arguments: str) -> str:
+    try:
+        is_object = isinstance(msgspec.json.decode(arguments), dict)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        is_object = False
+    if is_object:
+        return arguments
+    return msgspec.json.encode({"unreadable": arguments}).decode() if arguments.strip() else "{}"
 
 
 def alternating(entries: Sequence[Entry]) -> tuple[Entry, ...]:

@@ -99,7 +99,9 @@ class UpstreamError(ChatError):
     ) -> None:
         # A code that is not in the table may be anything, an id too.
         code = body.code if body.code in {*_BY_CODE, _UNSPECIFIC} else "other" if body.code else "-"
-        kind, request = map(_label, (body.type, request_id))
+        # Kinds of errors are words; ids and keys have digits.
+        kind = body.type if re.fullmatch(r"[a-z_]{1,40}", body.type) else "?" if body.type else "-"
+        request = _label(request_id)
         super().__init__(
             problem,
             f"back end answered {status} type={kind} code={code} request={request}",

@@ -6,6 +6,7 @@ not look new to whoever comes after a crash, and at the turn's end.
 
 from collections.abc import Sequence
 
+from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.events import ToolCall, ToolOutput
 from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import (
@@ -15,6 +16,7 @@ from deep_chat_proxy.turn.transcript import (
     Entry,
     OutputsGiven,
     UserSaid,
+    sendable,
 )
 from deep_chat_proxy.upstream.attachments import MessageFiles
 
@@ -27,12 +29,13 @@ class TurnRecord:
         self._said = said
         self._thread = thread
         self._files = files
+        self._tasks = Tasks()
         self._saved = 0
         self._over = False
 
     def calls(self, text: str, calls: Sequence[ToolCall]) -> None:
         """The assistant makes calls, after it said `text`."""
-        self.entries.append(CallsMade(tuple(calls), text))
+        self.entries.append(CallsMade(tuple(map(sendable, calls)), text))
 
     def outputs(self, outputs: Sequence[ToolOutput]) -> None:
         """The calls have their outputs."""
@@ -49,6 +52,8 @@ class TurnRecord:
 
         What failed before it said anything leaves nothing, since the visitor will send it again.
         """
+        # The stop may have come while something was being written.
+        await self._tasks.finish()
         if self._over or (failed and not text and not self._saved):
             return
         self.answer(text)
@@ -57,7 +62,13 @@ class TurnRecord:
     async def save(
         self, *, anchor: Anchor | None = None, covered: bool = False, forget: bool = False
     ) -> None:
-        """Write what was not written yet; the rest as in the turn's `Thread.record`."""
+        """Write what was not written yet, all of it even where the turn is stopped meanwhile; the rest as in the
+        turn's `Thread.record`.
+        """
+        work = self._save(anchor, covered=covered, forget=forget)
+        await self._tasks.see_through(work, name="keep what was said")
+
+    async def _save(self, anchor: Anchor | None, *, covered: bool, forget: bool) -> None:
         if not self._saved and not forget:
             self.entries[0] = await self._files.keep(self._said)
         unsaved, self._saved = self.entries[self._saved :], len(self.entries)

@@ -4,11 +4,17 @@ Whole texts are the truth: where deltas were lost or wrong, what follows makes i
 """
 
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 from deep_chat_proxy.turn.events import PartStarted, TextDelta, TextReplaced, UpstreamEvent
 from deep_chat_proxy.upstream.surrogates import ends_in_half, joined
 
 _BREAK = "\n\n"
+# How often a turn's text may turn out to have been another: each time all of it is said anew.
+_MOST_ANEW = 50
+
+# Of events, beside which a dialect may have others of its own.
+Out = list[Any]
 
 
 class Said:
@@ -18,11 +24,12 @@ class Said:
         self._parts: dict[Hashable, list[str]] = {}
         self._last: Hashable = None
         self._broken = False
+        self._anew = 0
         self._half: tuple[Hashable, str] = (None, "")
 
     def notice(self, text: str) -> list[UpstreamEvent]:
         """Words of our own before the answer; they stay where the answer is said anew."""
-        out: list[UpstreamEvent] = []
+        out: Out = []
         self.say("notice", text, out)
         return out
 
@@ -34,7 +41,7 @@ class Said:
         """What was said of a part, None where it has not begun."""
         return "".join(self._parts[key]) if key in self._parts else None
 
-    def say(self, key: Hashable, text: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
+    def say(self, key: Hashable, text: str, out: Out, *, whole: bool = False) -> None:
         """More of a part. `whole` as in TextDelta."""
         if not (text := self._whole_characters(key, text)):
             return
@@ -59,7 +66,7 @@ class Said:
             self._half, text = (key, text[-1]), text[:-1]
         return joined(text)
 
-    def settle(self, key: Hashable, full: str, out: list[UpstreamEvent], *, whole: bool = False) -> None:
+    def settle(self, key: Hashable, full: str, out: Out, *, whole: bool = False) -> None:
         """A whole part: say what of it was not said, or say all anew where something else was said."""
         self._half = (None, "")
         said, full = self.text(key), joined(full)
@@ -72,11 +79,11 @@ class Said:
             if rest := full[len(said) :]:
                 out.append(TextDelta(rest, whole))
             self._parts[key] = [full]
-        elif full != said:
+        elif full != said and self._anew < _MOST_ANEW:
             self._parts[key] = [full]
             self._say_anew(out)
 
-    def replace(self, keys: Sequence[Hashable], full: str, out: list[UpstreamEvent]) -> None:
+    def replace(self, keys: Sequence[Hashable], full: str, out: Out) -> None:
         """Parts turn out to have been something else: say all anew, with `full` in the place of the first of them."""
         first, *others = keys
         for other in others:
@@ -86,7 +93,8 @@ class Said:
         self._last = first
         self._say_anew(out)
 
-    def _say_anew(self, out: list[UpstreamEvent]) -> None:
+    def _say_anew(self, out: Out) -> None:
+        self._anew += 1
         if out and isinstance(out[-1], TextReplaced):
             out.pop()
         out.append(TextReplaced(_BREAK.join("".join(said) for said in self._parts.values())))

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from deep_chat_proxy.turn.events import ToolCall
+from deep_chat_proxy.upstream.call_limits import check_count, check_size
 from deep_chat_proxy.upstream.chat_completions.wire import CallPiece
 from deep_chat_proxy.upstream.surrogates import joined, mended
 
@@ -34,10 +35,11 @@ class _Growing:
 
 
 class CallGatherer:
-    """Takes pieces in their order."""
+    """Takes pieces in their order. Raises ChatError where there are more than a turn may hold."""
 
     def __init__(self) -> None:
         self._calls: list[_Growing] = []
+        self._characters = 0
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -52,6 +54,8 @@ class CallGatherer:
                 call.name = piece.function.name or ""
             if piece.function.arguments is not None:
                 call.arguments.append(_text(piece.function.arguments))
+                self._characters += len(call.arguments[-1])
+                check_size(self._characters)
 
     def _find(self, piece: CallPiece) -> _Growing:
         """The call that a piece belongs to; a new one where it belongs to none."""
@@ -65,6 +69,7 @@ class CallGatherer:
                 call.call_id = call.call_id or call_id
                 return call
         self._calls.append(_Growing(call_id, piece.index))
+        check_count(len(self._calls))
         return self._calls[-1]
 
     def gathered(self) -> tuple[ToolCall, ...]:
@@ -86,8 +91,12 @@ def _begins_anew(call: _Growing, call_id: str | None, piece: CallPiece) -> bool:
     function = piece.function
     if function is None or not function.name or not call.name:
         return False
-    return piece.index is None or (bool(function.arguments) and call.is_whole)
+    begins = function.arguments if isinstance(function.arguments, str) else "{"
+    return piece.index is None or (begins.startswith("{") and call.is_whole)
 
 
 def _text(arguments: object) -> str:
-    return arguments if isinstance(arguments, str) else msgspec.json.encode(mended(arguments)).decode()
+    try:
+        return arguments if isinstance(arguments, str) else msgspec.json.encode(mended(arguments)).decode()
+    except RecursionError:
+        return ""

@@ -30,6 +30,8 @@ from deep_chat_proxy.upstream.sse import ServerEvent
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
 _CUTS = {"length": Cut.LENGTH, "content_filter": Cut.CONTENT_FILTER}
+# Sources of one turn.
+_MOST_CITED = 1_000
 _THINKING = Status("Thinking…")
 
 
@@ -119,7 +121,7 @@ class Translator:
         citation = annotation.url_citation
         if citation is not None and citation.url:
             cited = Cited(citation.title or citation.url, citation.url)
-            if cited not in self._cited:
+            if cited not in self._cited and len(self._cited) < _MOST_CITED:
                 self._cited.add(cited)
                 out.append(cited)
 

@@ -4,15 +4,17 @@ import asyncio
 import base64
 import binascii
 import logging
+import os
+import secrets
 import tempfile
 from collections.abc import Sequence
 from contextlib import aclosing
-from os import fdopen
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
 from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import FileKind, FileMade, UpstreamEvent
 from deep_chat_proxy.upstream.files import Files, in_container
@@ -20,6 +22,9 @@ from deep_chat_proxy.upstream.files import Files, in_container
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
+# Of one turn: files, and bytes as a multiple of what one file may have.
+_MOST_FILES = 30
+_MOST_LARGEST = 4
 _FORMATS = frozenset({"png", "jpeg", "webp"})
 
 
@@ -42,12 +47,16 @@ MadeFile = InContainer | Picture
 
 
 class MadeFiles:
-    """Fetches what is no larger than `largest` bytes; the files are the keeper's once it took them."""
+    """Fetches files of no more than `largest` bytes each, as far as one turn may bring them; they are the keeper's
+    once it took them.
+    """
 
     def __init__(self, files: Files, largest: int) -> None:
         self._files = files
         self._largest = largest
+        self._left = _MOST_LARGEST * largest
         self._paths: list[Path] = []
+        self._tasks = Tasks()
 
     async def fetched(self, events: Sequence[UpstreamEvent | MadeFile]) -> list[UpstreamEvent]:
         """The same events, with the files themselves in place of what names them."""
@@ -75,16 +84,20 @@ class MadeFiles:
         return FileMade(upstream_id, name, kind, path)
 
     async def _download(self, upstream_id: str) -> Path | None:
+        most = min(self._largest, self._left)
+        if len(self._paths) >= _MOST_FILES:
+            return None
         async with self._files.content(upstream_id) as content, aclosing(content.chunks) as chunks:
-            if content.size is not None and content.size > self._largest:
+            if content.size is not None and content.size > most:
                 return None
-            path = await self._spool(b"")
+            path = self._new_path()
             size = 0
             async for chunk in chunks:
                 size += len(chunk)
-                if size > self._largest:
+                if size > most:
                     return None
-                await asyncio.to_thread(_append, path, chunk)
+                await self._append(path, chunk)
+        self._left -= size
         return path
 
     async def _decode(self, picture: Picture) -> list[UpstreamEvent]:
@@ -93,29 +106,33 @@ class MadeFiles:
         except (binascii.Error, ValueError):
             logger.warning("turn %s: a picture cannot be read", current_turn.get())
             return []
+        if len(data) > min(self._largest, self._left) or len(self._paths) >= _MOST_FILES:
+            logger.warning("turn %s: a picture is too large to be kept", current_turn.get())
+            return []
+        self._left -= len(data)
+        path = self._new_path()
+        await self._append(path, data)
         kind = picture.format if picture.format in _FORMATS else "png"
-        return [FileMade("", f"picture.{kind}", FileKind.IMAGE, await self._spool(data))]
+        return [FileMade("", f"picture.{kind}", FileKind.IMAGE, path)]
 
-    async def _spool(self, data: bytes) -> Path:
-        path = await asyncio.to_thread(_write, data)
+    def _new_path(self) -> Path:
+        # Known before anything is there: a turn may be stopped while it is being written.
+        path = Path(tempfile.gettempdir()) / f"deep-chat-made-{secrets.token_hex(16)}"
         self._paths.append(path)
         return path
 
+    async def _append(self, path: Path, data: bytes) -> None:
+        await self._tasks.see_through(asyncio.to_thread(_append, path, data), name="write a made file")
+
     async def discard(self) -> None:
         """Remove what no keeper took."""
+        await self._tasks.finish()
         if self._paths:
             await asyncio.to_thread(_remove, self._paths)
 
 
-def _write(data: bytes) -> Path:
-    descriptor, path = tempfile.mkstemp(prefix="deep-chat-made-")
-    with fdopen(descriptor, "wb") as file:
-        file.write(data)
-    return Path(path)
-
-
 def _append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
+    with open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(data)
 
 

@@ -33,7 +33,7 @@ def remedy_for(fault: UpstreamError, place: Place) -> Remedy | None:
     """What would help against a refusal, None where nothing of ours would."""
     if fault.problem is CONTEXT_TOO_LONG and not place.anchored:
         return Remedy.SHORTEN
-    if not place.anchored and fault.status in NOT_TAKEN and place.has_files:
+    if not place.anchored and fault.status in {*NOT_TAKEN, 404} and place.has_files:
         return Remedy.NAME_FILES
     if not place.anchored or fault.status not in {400, 404}:
         return None

@@ -24,6 +24,7 @@ from deep_chat_proxy.turn.events import (
     UpstreamEvent,
     Usage,
 )
+from deep_chat_proxy.upstream.call_limits import check_calls, check_count
 from deep_chat_proxy.upstream.client import decoded
 from deep_chat_proxy.upstream.failures import ErrorBody, read_error, stream_failure
 from deep_chat_proxy.upstream.responses.made_files import InContainer, MadeFile, Picture
@@ -55,6 +56,10 @@ _AT_WORK = {
     "mcp_list_tools": "Looking at what tools there are…",
     "mcp_call": "Using a tool…",
 }
+# Of one response; more are no answer to anybody.
+_MOST_ITEMS = 1_000
+# Files and sources of one turn.
+_MOST_NAMED = 1_000
 # Events that a server may send in any form, as nothing here depends on them.
 _NEEDED = ("response.output_text.", "response.refusal.", "response.output_item.", "error")
 _ENDS = {f"response.{status}": status for status in ENDED}
@@ -152,7 +157,7 @@ class Translator:
         ended; `whole` as in TextDelta.
         """
         self.note(response)
-        self._take_output(response.output or [], out, whole=whole)
+        self._take_output((response.output or [])[:_MOST_ITEMS], out, whole=whole)
         if (usage := response.usage) is not None:
             out.append(Usage(usage.input_tokens or 0, usage.output_tokens or 0))
         status = response.status if response.status in ENDED else status
@@ -179,10 +184,8 @@ class Translator:
             told = full
         elif told and full:
             first, *others = self._keys
-            anew: list[UpstreamEvent] = []
-            self.said.replace([first, *others], full, anew)
+            self.said.replace([first, *others], full, out)
             self._keys = {first: None}
-            out.extend(anew)
             told = full
         for index, item in enumerate(output):
             self._take_item(item, out, done=True)
@@ -200,16 +203,12 @@ class Translator:
         if text:
             key = self._key(event)
             self._keys[key] = None
-            said: list[UpstreamEvent] = []
-            self.said.say(key, text, said)
-            out.extend(said)
+            self.said.say(key, text, out)
 
     def _settle(self, key: Key, full: str, out: list[Told], *, whole: bool = False) -> None:
         if full:
             self._keys[key] = None
-            said: list[UpstreamEvent] = []
-            self.said.settle(key, full, said, whole=whole)
-            out.extend(said)
+            self.said.settle(key, full, out, whole=whole)
 
     def _take_item(self, item: Item, out: list[Told], *, done: bool) -> None:
         if (label := _AT_WORK.get(item.type)) is not None and not done and label not in self._at_work:
@@ -218,9 +217,12 @@ class Translator:
         if not done:
             return
         if item.type == "function_call" and item.call_id is not None:
-            self._calls[item.call_id] = ToolCall(item.call_id, item.name or "", _arguments(item.arguments))
+            call = ToolCall(item.call_id, item.name or "", _arguments(item.arguments))
+            self._calls[item.call_id] = call
+            check_calls(self._calls.values())
         elif item.type == "mcp_approval_request" and item.id is not None:
             self._approvals[str(item.id)] = item
+            check_count(len(self._approvals))
         elif item.type == "image_generation_call" and item.result:
             self._name(Picture(item.result, item.output_format or "png"), item.id or item.result[:64], out)
 
@@ -236,14 +238,13 @@ class Translator:
             cited = Cited(title)
         else:
             return
-        if cited not in self._named:
-            self._named.add(cited)
-            out.append(cited)
+        self._name(cited, cited, out)
 
-    def _name(self, file: MadeFile, identity: object, out: list[Told]) -> None:
-        if identity not in self._named:
+    def _name(self, told: MadeFile | Cited, identity: object, out: list[Told]) -> None:
+        """Tell of a file or a source once."""
+        if identity not in self._named and len(self._named) < _MOST_NAMED:
             self._named.add(identity)
-            out.append(file)
+            out.append(told)
 
     def _fail(self, error: ErrorBody, out: list[Told]) -> None:
         fault = stream_failure(error)
@@ -277,11 +278,16 @@ def _text(part: Part) -> str:
 def _arguments(value: object) -> str:
     if isinstance(value, str):
         return joined(value)
-    return "" if value is None else msgspec.json.encode(mended(value)).decode()
+    try:
+        return "" if value is None else msgspec.json.encode(mended(value)).decode()
+    except RecursionError:
+        return ""
 
 
 def _error(fault: Fault | None) -> ErrorBody:
-    return ErrorBody() if fault is None else read_error(msgspec.json.encode(fault))
+    return (
+        ErrorBody() if fault is None else read_error(msgspec.json.encode(mended(msgspec.to_builtins(fault))))
+    )
 
 
 def _ending(status: str | None, response: Response) -> TerminalEvent:
