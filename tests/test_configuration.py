@@ -225,3 +225,23 @@ def test_a_time_with_a_unit_is_told_to_be_a_number() -> None:
 def test_no_setting_is_suggested_for_a_name_that_resembles_none() -> None:
     with pytest.raises(SettingsError, match=r"^DEEP_CHAT_NIX is no setting$"):
         load_settings({"DEEP_CHAT_NIX": "1"})
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"DEEP_CHAT_INSTRUCTIONS": "caf\udce9"}, "DEEP_CHAT_INSTRUCTIONS is not written in UTF-8"),
+        (
+            {"DEEP_CHAT_MCP_SERVERS": '{"a": {"server_url": "\\ud800"}}'},
+            "DEEP_CHAT_MCP_SERVERS must be JSON such as",
+        ),
+        ({"DEEP_CHAT_MCP_SERVERS": "[" * 60_000}, "DEEP_CHAT_MCP_SERVERS must be JSON such as"),
+        ({"DEEP_CHAT_MCP_SERVERS": '{"a": "b"}'}, "DEEP_CHAT_MCP_SERVERS: must be JSON such as"),
+        ({"DEEP_CHAT_HOSTED_TOOLS": "magic"}, "DEEP_CHAT_HOSTED_TOOLS: takes a list of web_search, code_"),
+    ],
+)
+def test_a_value_that_nobody_could_use_is_refused_by_the_name_of_its_variable(
+    variables: dict[str, str], says: str
+) -> None:
+    with pytest.raises(SettingsError, match=says):
+        load_settings(REMOTE | variables)

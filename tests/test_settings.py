@@ -48,6 +48,11 @@ def test_local_is_local_with_a_key_too() -> None:
         ({"openai_base_url": "a/v1", "model": "m"}, "OPENAI_BASE_URL must be http"),
         ({"upstream": "assistants", "openai_api_key": "sk-1"}, "leave DEEP_CHAT_UPSTREAM out"),
         ({"mcp_servers": {"dice": {"url": "https://a"}}}, "DEEP_CHAT_MCP_SERVERS: dice has no server_url"),
+        ({"mcp_servers": {"dice": {"server_url": None}}}, "DEEP_CHAT_MCP_SERVERS: dice has no server_url"),
+        ({"openai_base_url": "http://a..b/v1", "model": "m"}, "OPENAI_BASE_URL must be http"),
+        ({"openai_base_url": "http://a:99999/v1", "model": "m"}, "OPENAI_BASE_URL must be http"),
+        ({"openai_base_url": "http://[::1/v1", "model": "m"}, "OPENAI_BASE_URL must be http"),
+        ({"store": "sqlite:~nosuchuser/store.sqlite3"}, "DEEP_CHAT_STORE must be"),
     ],
 )
 def test_what_is_missing_for_a_protocol_is_named(given: dict[str, Any], says: str) -> None:
@@ -129,3 +134,17 @@ def test_the_bounds_of_turns_are_settings() -> None:
     )
 
     assert msgspec.structs.astuple(settings.turn_limits) == (1, 2, 3, 4, 5, 16, 7)
+
+
+def test_settings_that_are_for_another_protocol_are_known_to_do_nothing() -> None:
+    chat = Settings(
+        upstream="chat",
+        openai_api_key="sk-1",
+        hosted_tools=("web_search",),
+        assistant_id="a",
+        history_tokens=500,
+    )
+
+    assert chat.unused == ["hosted_tools", "assistant_id"]
+    assert Settings().unused == []
+    assert Settings(hosted_tools=("web_search",), openai_api_key="sk-1").unused == []

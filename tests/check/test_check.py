@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from deep_chat_proxy.check import check
 from deep_chat_proxy.local_openai import LocalOptions
@@ -10,7 +11,7 @@ from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.tools import Registry
 from deep_chat_proxy.tools.weather import get_weather
-from flows.server import KEY, back_end
+from flows.server import KEY, back_end, serving
 
 RESPONSES: dict[str, Any] = {"upstream": "responses", "model": "local-1"}
 CHAT: dict[str, Any] = {"upstream": "chat", "model": "local-1"}
@@ -212,3 +213,60 @@ async def test_a_message_that_fails_makes_the_check_fail(
 
     assert not found.good
     assert found.level("A message was not answered: rejected") == "missing"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (302, "", {"Location": "http://127.0.0.1:9/"}),
+        (204, "", {}),
+        (200, "<html>hello</html>", {}),
+        (200, '{"error": "Unexpected endpoint or method."}', {}),
+        (503, "down", {}),
+        (500, "[" * 10_000, {"x-request-id": KEY}),
+    ],
+)
+async def test_a_server_that_is_no_back_end_does_not_pass_for_one(
+    capsys: pytest.CaptureFixture[str], status: int, body: str, headers: dict[str, str]
+) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(status=status, text=body, headers=headers)
+
+    app = web.Application()
+    app.router.add_route("*", "/{rest:.*}", answer)
+    async with serving(app) as port:
+        for given in (RESPONSES, CHAT):
+            settings = Settings(openai_base_url=f"http://127.0.0.1:{port}/v1", openai_api_key=KEY, **given)
+            assert not await check(settings, Registry(), send=False)
+
+    assert KEY not in capsys.readouterr().out
+
+
+async def test_what_a_back_end_calls_its_models_cannot_write_on_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def models(_request: web.Request) -> web.Response:
+        names = [f"\x1b[2J{KEY}", "a\n  works    It is fine.", "x" * 100_000]
+        return web.json_response({"data": [{"id": name} for name in names]})
+
+    async def refuse(_request: web.Request) -> web.Response:
+        return web.json_response({"error": {"message": "model is required"}}, status=400)
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models)
+    app.router.add_post("/v1/chat/completions", refuse)
+    async with serving(app) as port:
+        settings = Settings(openai_base_url=f"http://127.0.0.1:{port}/v1", openai_api_key=KEY, **CHAT)
+        assert not await check(settings, Registry(), send=False)
+    out = capsys.readouterr().out
+
+    assert KEY not in out
+    assert "\x1b" not in out
+    assert len(out) < 5_000
+    assert not any(line.startswith("  works    It is fine.") for line in out.splitlines())
+
+
+async def test_a_vector_store_that_cannot_be_asked_for_is_no_traceback(checked: Checks) -> None:
+    found = await checked(RESPONSES | {"vector_stores": ("..",)})
+
+    assert found.level("Whether there is a vector store ..") == "note"

@@ -9,6 +9,7 @@ import pytest
 
 from deep_chat_proxy.store.records import ThreadRecord
 from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.events import FileKind, ToolCall, ToolOutput
 from deep_chat_proxy.turn.transcript import (
     Anchor,
@@ -165,3 +166,34 @@ async def test_a_thread_of_the_first_version_without_a_message_has_nothing_to_go
 
     assert memory == Memory()
     assert memory.whole
+
+
+async def test_a_write_whose_visitor_has_gone_is_done_and_the_next_ones_too(tmp_path: Path) -> None:
+    path = str(tmp_path / "store.sqlite3")
+    store = await SqliteStore.open(path)
+    await store.add_thread(ThreadRecord("t", "v"))
+    # Another process that writes makes ours wait, so that it is stopped in the middle of its transaction.
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
+    tasks = Tasks()
+    writing = tasks.start(store.record("t", ENTRIES[:1]), name="a visitor who leaves")
+    await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.wait([writing])
+    await asyncio.to_thread(other.execute, "COMMIT")
+    other.close()
+    await store.record("t", ENTRIES[1:])
+    memory = await store.memory("t", PLENTY)
+    await store.close()
+
+    assert memory.entries == ENTRIES
+
+
+async def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    later = sqlite3.connect(path)
+    later.execute("PRAGMA user_version=9")
+    later.close()
+
+    with pytest.raises(OSError, match="a newer version of the server has made it"):
+        await SqliteStore.open(str(path))

@@ -96,3 +96,11 @@ async def test_a_file_that_cannot_be_taken_leaves_nothing_on_the_shelf(tmp_path:
         await Shelf(folder, 1000).take(tmp_path / "nothing")
 
     assert list(folder.iterdir()) == []
+
+
+async def test_a_file_that_is_larger_than_the_shelf_drives_no_other_from_it(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf", 5)
+    kept = await shelf.take(spooled(tmp_path, b"aaaa"))
+    too_large = await shelf.copy(spooled(tmp_path, b"bbbbbb"))
+
+    assert (await shelf.read(kept), await shelf.read(too_large)) == (b"aaaa", None)

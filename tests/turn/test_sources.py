@@ -150,3 +150,11 @@ def test_a_long_title_is_cut_and_the_list_is_bounded() -> None:
 
     assert len(found) == 50
     assert max(map(len, found)) < 250
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://example.com/" + "a" * 2_000, "https://example.com/\u202egnp.exe", "https://example.com/\0"],
+)
+def test_an_address_that_is_endless_or_cannot_be_printed_is_no_source(url: str) -> None:
+    assert lines(Cited("A page", url)) == []

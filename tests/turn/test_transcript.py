@@ -21,6 +21,7 @@ from deep_chat_proxy.turn.transcript import (
     UserSaid,
     mended,
     newest,
+    sendable,
     tokens_of,
     without_files,
 )
@@ -238,3 +239,19 @@ def test_an_anchor_is_of_use_only_to_its_own_kind(kind: AnchorKind, asked: Ancho
 @given(entries)
 def test_entries_can_be_written_down_and_read_again(entry: Entry) -> None:
     assert msgspec.json.decode(msgspec.json.encode(entry), type=Entry) == entry
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "sent"),
+    [
+        ("get_weather", '{"location": "Paris"}', ToolCall("c", "get_weather", '{"location": "Paris"}')),
+        ("functions.get weather", "", ToolCall("c", "functions_get_weather", "{}")),
+        ("", '{"loc', ToolCall("c", "unknown", '{"unreadable":"{\\"loc"}')),
+        ("x" * 80, "[1]", ToolCall("c", "x" * 64, '{"unreadable":"[1]"}')),
+        ("deep", "[" * 5000, ToolCall("c", "deep", '{"unreadable":"' + "[" * 5000 + '"}')),
+    ],
+)
+def test_a_call_that_a_back_end_would_refuse_is_kept_as_one_that_it_takes(
+    name: str, arguments: str, sent: ToolCall
+) -> None:
+    assert sendable(ToolCall("c", name, arguments)) == sent
