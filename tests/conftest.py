@@ -11,6 +11,17 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+# Those that need a browser, or a machine that is not busy with others of their kind, run one after the other.
+_ALONE = ("tests/page/", "tests/flows/test_no_leftovers.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where tests run side by side, keep these in one process."""
+    for item in items:
+        if item.nodeid.startswith(_ALONE):
+            item.add_marker(pytest.mark.xdist_group("alone"))
+
+
 @pytest.fixture(autouse=True)
 def no_blocking_calls() -> Iterator[BlockBuster]:
     """A blocking call on the event loop raises BlockingError, as it would stall every stream."""
