@@ -15,6 +15,7 @@ settings.load_profile("untimed")
 _ALONE = ("tests/page/", "tests/flows/test_no_leftovers.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where tests run side by side, keep these in one process."""
     for item in items:

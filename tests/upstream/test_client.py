@@ -28,6 +28,7 @@ from deep_chat_proxy.errors import (
 from deep_chat_proxy.upstream.client import ApiClient, Call, Endpoint, UnsentError, path
 from deep_chat_proxy.upstream.failures import ErrorBody, failure, read_error, stream_failure
 from deep_chat_proxy.upstream.sse import ServerEvent
+from playing import until
 from upstream.backend import Body, Gone, Json, ScriptedBackend, client_of
 
 BASE = "http://backend/v1"
@@ -358,3 +359,21 @@ def test_ids_of_any_form_stay_one_segment_of_the_path(segments: list[str]) -> No
 
     assert [unquote(part) for part in url.raw_path.split("/")[2:]] == segments
     assert not url.query_string
+
+
+@pytest.mark.parametrize("end", ["cut", "reset"])
+async def test_what_came_before_a_connection_broke_is_read_before_that_is_told(
+    backend: ScriptedBackend, session: aiohttp.ClientSession, end: str
+) -> None:
+    backend.on("GET /stream", Body([b"data: one\n\n", b"data: two\n\n"], end=end))
+    client = client_of(session, backend.base_url)
+    async with client.open(Call("GET", "/stream", stream=True)) as response:
+        # Nothing is read until it is over.
+        await until(response.content.exception)
+        chunks = client.chunks(response)
+        read = await anext(chunks)
+        with pytest.raises(ChatError) as raised:
+            await anext(chunks)
+
+    assert read == b"data: one\n\ndata: two\n\n"
+    assert raised.value.problem is CUT_OFF

@@ -9,7 +9,7 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import quote
@@ -147,8 +147,13 @@ class ApiClient:
         """The rest of an opened answer, as the network brings it."""
         content = response.content
         while True:
-            async with _mapped(CUT_OFF):
-                chunk = await content.readany()
+            try:
+                async with _mapped(CUT_OFF):
+                    chunk = await content.readany()
+            except ChatError:
+                if rest := _received(content):
+                    yield rest
+                raise
             if not chunk:
                 return
             yield chunk
@@ -241,6 +246,13 @@ def surely_not_taken(fault: ChatError) -> bool:
     if isinstance(fault, UpstreamError):
         return fault.status < 500 or (fault.status == 503 and fault.code in _SURELY_NOT_TAKEN)
     return isinstance(fault, UnsentError)
+
+
+def _received(content: aiohttp.StreamReader) -> bytes:
+    """What came before a connection broke and was not read yet, which aiohttp gives to nobody then."""
+    with suppress(TimeoutError):
+        return content._read_nowait(-1) if content._buffer else b""  # noqa: SLF001 - there is no other way
+    return b""
 
 
 async def drained(response: aiohttp.ClientResponse) -> None:
