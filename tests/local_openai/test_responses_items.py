@@ -303,3 +303,17 @@ async def test_an_item_can_be_sent_back_by_its_id(local: Local) -> None:
 
     assert said(again) == "Your name is Ada."
     assert (status, error["message"]) == (404, "Item with id 'msg_x' not found.")
+
+
+async def test_an_output_that_comes_once_more_behind_a_message_is_no_error(local: Local) -> None:
+    output = {"type": "function_call_output", "call_id": "call_1", "output": "sunny"}
+    items = [
+        {"role": "user", "content": "weather in Paris"},
+        {"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": "{}"},
+        output,
+        {"role": "user", "content": "hello"},
+        output,
+    ]
+    status, answer = await local.call("POST", "/responses", {"model": "local-1", "input": items})
+
+    assert (status, answer["status"]) == (200, "completed")

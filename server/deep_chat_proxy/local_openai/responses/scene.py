@@ -101,6 +101,7 @@ class _Reader:
             return
         if role == "user":
             self.rounds = []
+            self._round_is_open = False
             self.approved = None
         files = tuple(file for part in content if (file := self._file(part)) is not None)
         said = Said(by_user=role == "user", text=text, files=files)
