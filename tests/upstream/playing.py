@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from deep_chat_proxy.errors import ChatError, Problem
 from deep_chat_proxy.turn.events import (
@@ -19,12 +19,15 @@ from deep_chat_proxy.turn.events import (
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.loop import TurnLoop
 from deep_chat_proxy.turn.message import Attachment, UserMessage
+from deep_chat_proxy.turn.ports import Keeper as KeeperPort
 from deep_chat_proxy.turn.ports import UpstreamTurn
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.client import ApiClient
 from deep_chat_proxy.upstream.pauses import PollPace
 from playing import FakeThread
+
+P = TypeVar("P", bound="Played")
 
 WAIT = 10
 QUICK = PollPace(first=0.001, longest=0.002)
@@ -104,10 +107,11 @@ def dialect_of(
     return AssistantsDialect(client, AssistantsOptions(**given), functions)
 
 
-async def play_turn(turn: UpstreamTurn, *, max_rounds: int = 5) -> Played:
-    """Play a turn to its end and close it."""
-    played = Played()
-    loop = TurnLoop(turn, played.tools, played.keeper, played.log.extend, max_rounds=max_rounds)
+async def play_out(
+    played: P, turn: UpstreamTurn, keeper: KeeperPort | None = None, *, max_rounds: int = 5
+) -> P:
+    """Play a turn to its end into `played`, whose keeper is `keeper` where it is not its own, and close it."""
+    loop = TurnLoop(turn, played.tools, keeper or played.keeper, played.log.extend, max_rounds=max_rounds)
     async with asyncio.timeout(WAIT):
         try:
             await loop.play()
@@ -116,6 +120,11 @@ async def play_turn(turn: UpstreamTurn, *, max_rounds: int = 5) -> Played:
         finally:
             await turn.close()
     return played
+
+
+async def play_turn(turn: UpstreamTurn, *, max_rounds: int = 5) -> Played:
+    """Play a turn to its end and close it."""
+    return await play_out(Played(), turn, max_rounds=max_rounds)
 
 
 async def play(

@@ -2,14 +2,12 @@
 
 import asyncio
 
-from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.turn.events import ChatFile, FileMade, TerminalEvent
-from deep_chat_proxy.turn.loop import TurnLoop
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.ports import Dialect, Thread, UpstreamTurn
 from deep_chat_proxy.turn.transcript import AnchorKind, Entry
 from playing import FakeThread
-from upstream.playing import WAIT, Keeper, Played
+from upstream.playing import Keeper, Played, play_out
 
 WEATHER = {"name": "get_weather", "description": "The weather.", "parameters": {"type": "object"}}
 
@@ -60,16 +58,7 @@ class Answer(Played):
 
 async def answer_of(turn: UpstreamTurn, *, max_rounds: int = 5) -> Answer:
     """Play a turn to its end and close it."""
-    played = Answer()
-    loop = TurnLoop(turn, played.tools, played.keeper, played.log.extend, max_rounds=max_rounds)
-    async with asyncio.timeout(WAIT):
-        try:
-            await loop.play()
-        except ChatError as fault:
-            played.error = fault
-        finally:
-            await turn.close()
-    return played
+    return await play_out(Answer(), turn, max_rounds=max_rounds)
 
 
 async def say(

@@ -1,7 +1,6 @@
 """The dialect and the local OpenAI with each other: two halves that share no code."""
 
 import asyncio
-import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -20,6 +19,7 @@ from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.notices import THREAD_LOST
 from playing import FakeThread
 from upstream.backend import client_of
+from upstream.pictures import png
 from upstream.playing import WAIT, Played, dialect_of, play
 
 WEATHER = {
@@ -193,24 +193,10 @@ async def test_files_are_seen_and_made(make: MakeDialect, state: LocalState, tmp
 
 async def test_a_picture_is_shown_to_the_assistant(make: MakeDialect, tmp_path: Path) -> None:
     path = tmp_path / "spooled"
-    path.write_bytes(_png(3, 2))
+    path.write_bytes(png(3, 2))
     attachment = Attachment(path, "p.png", "image/png", FileKind.IMAGE, path.stat().st_size, "0" * 64)
 
     assert "3 x 2 pixels" in (await play(make(), "what is it?", attachments=[attachment])).text
-
-
-def _png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
-
-    size = width.to_bytes(4) + height.to_bytes(4)
-    pixels = zlib.compress((b"\0" + b"\0" * width) * height)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", size + b"\x08\0\0\0\0")
-        + chunk(b"IDAT", pixels)
-        + chunk(b"IEND", b"")
-    )
 
 
 async def test_a_thread_that_is_gone_is_replaced(make: MakeDialect, state: LocalState) -> None:

@@ -13,10 +13,9 @@ from deep_chat_proxy.store.keeper import StoreKeeper
 from deep_chat_proxy.store.records import Store, ThreadRecord
 from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.turn.events import FileKind, FileMade, ThreadOpened, ToolCallsRequested
-from deep_chat_proxy.turn.loop import TurnLoop
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.ports import UpstreamTurn
-from upstream.playing import WAIT, Played, Tools
+from upstream.playing import WAIT, Played, Tools, play_out
 
 WEATHER = {
     "name": "get_weather",
@@ -67,16 +66,7 @@ class Talk:
     async def say(self, text: str, *attachments: Attachment) -> "Answer":
         """Play a turn to its end."""
         played = Answer(self.keeper)
-        turn = self.turn(text, *attachments)
-        loop = TurnLoop(turn, played.tools, played, played.log.extend, max_rounds=8)
-        async with asyncio.timeout(WAIT):
-            try:
-                await loop.play()
-            except ChatError as fault:
-                played.error = fault
-            finally:
-                await turn.close()
-        return played
+        return await play_out(played, self.turn(text, *attachments), played, max_rounds=8)
 
     async def cut(self, text: str, after: int, *attachments: Attachment) -> int:
         """Leave a turn after so many events, as a visitor does who stops it; returns how many there were till then.

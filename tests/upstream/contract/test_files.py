@@ -1,27 +1,12 @@
 """The contract: files that a visitor sends are read, those that the assistant makes can be fetched."""
 
-import zlib
-
 from deep_chat_proxy.errors import Problem
 from deep_chat_proxy.turn.events import Completed, FileKind
 from upstream.contract.cases import Case
 from upstream.contract.talk import Answer, Talk
+from upstream.pictures import png
 
 TEXT = "Grüße aus Köln"
-
-
-def png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return len(data).to_bytes(4) + kind + data + zlib.crc32(kind + data).to_bytes(4)
-
-    size = width.to_bytes(4) + height.to_bytes(4)
-    pixels = zlib.compress((b"\0" + b"\0" * width) * height)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", size + b"\x08\0\0\0\0")
-        + chunk(b"IDAT", pixels)
-        + chunk(b"IEND", b"")
-    )
 
 
 async def content(talk: Talk, answer: Answer) -> bytes:

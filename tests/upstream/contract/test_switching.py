@@ -4,10 +4,11 @@ import itertools
 
 import pytest
 
-from deep_chat_proxy.turn.events import Completed
+from deep_chat_proxy.turn.events import Completed, FileKind
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
 from upstream.contract.cases import CASES, Case
 from upstream.contract.talk import Make
+from upstream.pictures import png
 
 BY_NAME = {case.name: case for case in CASES}
 STREAMED = [case for case in CASES if case.streams]
@@ -66,9 +67,6 @@ async def test_a_back_end_of_the_same_kind_that_knows_nothing_of_the_thread(make
 
 
 async def test_an_image_goes_along_to_another_back_end(make: Make) -> None:
-    from deep_chat_proxy.turn.events import FileKind
-    from upstream.contract.test_files import png
-
     before = await make(BY_NAME["chat-stream"])
     await before.say("look", before.file("p.png", png(3, 2), "image/png", FileKind.IMAGE))
     after = await make(BY_NAME["responses-conversation-stream"], before)

@@ -1,7 +1,8 @@
 """What can be done about a request that the back end refused because of what was before it.
 
 A conversation may be gone, a response forgotten, a call left without its output by a turn that was cut, all of it too
-long for the model, or an old picture shown to a model that cannot see. Each remedy is tried once.
+long for the model, or an old picture shown to a model that cannot see. Each remedy is tried once in a turn, but for leaving out more and more
+of what was said.
 """
 
 from collections.abc import Sequence

@@ -54,7 +54,6 @@ class Item(Struct):
 
     type: str = ""
     id: Id | None = None
-    role: str | None = None
     content: list[Part] | str | None = None
     call_id: str | None = None
     name: str | None = None
@@ -102,5 +101,3 @@ class Conversation(Struct):
 
 class ItemList(Struct):
     data: list[Item]
-    has_more: bool = False
-    last_id: Id | None = None
