@@ -1,7 +1,7 @@
 """A back end that follows a script, and what else a turn needs, for tests of everything that plays turns."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -16,9 +16,10 @@ from deep_chat_proxy.turn.events import (
     TurnEvent,
     UpstreamEvent,
 )
+from deep_chat_proxy.turn.journal import EndedTurn, OpenTurn
 from deep_chat_proxy.turn.limits import TurnLimits
 from deep_chat_proxy.turn.log import TurnLog
-from deep_chat_proxy.turn.message import Attachment
+from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Entry, Memory
 
 T = TypeVar("T")
@@ -53,10 +54,11 @@ class ScriptedTurn:
         self, *stretches: Sequence[Step], prepare: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self._stretches = iter(stretches)
-        self._prepare = prepare
+        self.prepare = prepare
         self.submitted: list[list[ToolOutput]] = []
         self.begun = asyncio.Event()
         self.closed = 0
+        self.left = 0
         self.may_close = asyncio.Event()
         self.may_close.set()
         self.close_fault: Exception | None = None
@@ -69,6 +71,9 @@ class ScriptedTurn:
         self.submitted.append(list(outputs))
         return self._play(next(self._stretches))
 
+    async def leave(self) -> None:
+        self.left += 1
+
     async def close(self) -> None:
         self.closed += 1
         await self.may_close.wait()
@@ -78,8 +83,8 @@ class ScriptedTurn:
     async def _play(self, stretch: Sequence[Step]) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         self.generators_open += 1
         try:
-            if self._prepare is not None:
-                await self._prepare()
+            if self.prepare is not None:
+                await self.prepare()
             self.begun.set()
             for step in stretch:
                 if isinstance(step, asyncio.Event):
@@ -95,9 +100,14 @@ class ScriptedTurn:
 
 
 class FakeTools:
-    """Runs nothing: `outputs` by name, or a function that makes one."""
+    """Runs nothing: `outputs` by name, or a function that makes one. `repeatable` are the names of those that may be
+    run once more.
+    """
 
-    def __init__(self, **outputs: str | Callable[[ToolCall], Awaitable[str]]) -> None:
+    def __init__(
+        self, *, repeatable: Collection[str] = (), **outputs: str | Callable[[ToolCall], Awaitable[str]]
+    ) -> None:
+        self._repeatable = repeatable
         self.outputs = outputs
         self.ran: list[ToolCall] = []
 
@@ -111,6 +121,9 @@ class FakeTools:
     def label(self, name: str) -> str:
         return f"Running {name}"
 
+    def repeatable(self, name: str) -> bool:
+        return name in self._repeatable
+
 
 class FakeThread:
     """A thread that is `upstream_id` at the back end; keeps in memory what a store would."""
@@ -121,9 +134,14 @@ class FakeThread:
         self.covered = 0
         self.files: dict[str, bytes] = {}
         self.opened: list[str] = []
+        self.checkpoints: list[bytes] = []
+        self.turn_id = "turn-1"
 
     async def memory(self) -> Memory:
         return Memory(self.anchor, tuple(self.entries), self.covered)
+
+    async def checkpoint(self, body: bytes) -> None:
+        self.checkpoints.append(body)
 
     async def record(
         self,
@@ -156,14 +174,35 @@ class FakeThread:
 
 
 class FakeKeeper:
-    """Remembers in lists; files get the ids file-1, file-2 …"""
+    """Remembers in lists; files get the ids file-1, file-2 … Of the calls of a turn that was picked up, `begun` are
+    those that had been begun; the thread is `free` for a turn or not.
+    """
 
-    def __init__(self) -> None:
-        self.opened: list[str] = []
+    def __init__(self, begun: Mapping[str, ToolOutput | None] | None = None) -> None:
         self.files: list[ChatFile] = []
+        self.begun = begun or {}
+        self.free = True
+        self.outputs: list[ToolOutput] = []
+        self.ended: list[tuple[EndedTurn, bool]] = []
+        self.asked_to_stop = False
 
-    async def thread_opened(self, upstream_id: str) -> None:
-        self.opened.append(upstream_id)
+    async def begin(self) -> bool:
+        return self.free
+
+    async def stopping(self) -> None:
+        self.asked_to_stop = True
+
+    async def end(self, ended: EndedTurn, *, seen: bool) -> None:
+        self.ended.append((ended, seen))
+
+    async def begin_calls(
+        self, calls: Sequence[ToolCall], *, picked_up: bool
+    ) -> Mapping[str, ToolOutput | None]:
+        wanted = {call.call_id for call in calls} if picked_up else set()
+        return {call_id: output for call_id, output in self.begun.items() if call_id in wanted}
+
+    async def call_ended(self, output: ToolOutput) -> None:
+        self.outputs.append(output)
 
     async def file_made(self, made: FileMade) -> ChatFile:
         await asyncio.sleep(0)
@@ -177,12 +216,27 @@ def turn_limits(
     turn: float = 60.0,
     grace: float = 60.0,
     busy_wait: float = 5.0,
+    resend: float = 60.0,
+    readable: float = 60.0,
     live: int = 10,
     rounds: int = 3,
     log_events: int = 100,
     answer_characters: int = 10_000,
 ) -> TurnLimits:
-    return TurnLimits(turn, grace, busy_wait, live, rounds, log_events, answer_characters)
+    return TurnLimits(turn, grace, busy_wait, resend, readable, live, rounds, log_events, answer_characters)
+
+
+def opened_turn(
+    turn_id: str = "turn-1",
+    *,
+    thread_id: str = "thread-1",
+    text: str = "Hello",
+    attachments: tuple[Attachment, ...] = (),
+    stopping: bool = False,
+    picked_up: bool = False,
+) -> OpenTurn:
+    message = UserMessage(text, attachments)
+    return OpenTurn(turn_id, thread_id, "visitor-1", message, stopping=stopping, picked_up=picked_up)
 
 
 def csv_made(upstream_id: str = "file-upstream") -> FileMade:

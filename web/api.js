@@ -25,5 +25,15 @@ const post = async (path) => {
 /** Stops the visitor's active turn; resolves to whether there was one. Rejects with a text to show. */
 export const stopTurn = async () => (await post("api/chat/stop")).stopped === true;
 
+/**
+ * The visitor's turn that goes on or has just ended, as a response: a stream, or 204 where there is none. Rejects
+ * where the server cannot be reached, or not yet again.
+ */
+export const resumeTurn = async (signal) => {
+  const answer = await fetch(address("api/chat/resume"), { headers: { Accept: "text/event-stream" }, signal });
+  if (answer.status >= 500) throw new Error(UNREACHABLE);
+  return answer;
+};
+
 /** Starts a new conversation, which the session cookie then names. Rejects with a text to show. */
 export const startThread = () => post("api/threads");

@@ -1,7 +1,7 @@
 // Makes the Deep Chat element: what it may do, and how it looks.
 
 import { connectFor } from "./modes.js";
-import { label, onView } from "./controls.js";
+import { label, onView, PLACEHOLDER } from "./controls.js";
 import "./markdown.js";
 import "./vendor/deep-chat.js";
 
@@ -49,7 +49,7 @@ export const createChat = ({ mode, history, draft, onRequest, onAnswer, onMessag
     camera: inMenu("Camera"),
     dropupStyles: { button: { position: "inside-start" } },
     submitButtonStyles: { position: "inside-end", submit: { svg: { content: ARROW } } },
-    textInput: { placeholder: { text: "Write a message" } },
+    textInput: { placeholder: { text: PLACEHOLDER } },
     requestInterceptor: async (request) => {
       try {
         await onRequest();

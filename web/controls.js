@@ -40,6 +40,28 @@ export const onStop = (chat, callback) => {
 export const endStream = (chat) =>
   chat.shadowRoot.querySelector(".streamed-message")?.classList.remove("streamed-message");
 
+/** Deep Chat keeps up with the text of its own streams only; somebody who scrolled back to read is left there. */
+export const keepAtBottom = (chat, change) => {
+  const messages = chat.shadowRoot.getElementById("messages");
+  const below = messages.scrollHeight - messages.scrollTop - messages.clientHeight;
+  change();
+  if (below < 20) messages.scrollTop = messages.scrollHeight;
+};
+
+export const PLACEHOLDER = "Write a message";
+
+/** Keeps the visitor from sending for now, and says so where they would write. */
+export const hold = (chat) => {
+  chat.disableSubmitButton();
+  chat.setPlaceholderText("You can send when the answer has ended");
+};
+
+/** Lets the visitor send again. */
+export const release = (chat) => {
+  chat.disableSubmitButton(false);
+  chat.setPlaceholderText(PLACEHOLDER);
+};
+
 const LABELS = [
   [".dropup-button", "Attach images or files, or take a photo"],
   [".input-button.inside-end", "Send"],

@@ -1,9 +1,11 @@
 // The page: a header, the chat, and a line of status; this wires them.
 
-import { startThread, stopTurn, UNREACHABLE } from "./api.js";
+import { startThread, stopTurn } from "./api.js";
 import { createChat } from "./chat.js";
-import { draftOf, endStream, focusInput, isBusy, onStop } from "./controls.js";
+import { draftOf, focusInput, isBusy, onStop } from "./controls.js";
+import { Listener } from "./listener.js";
 import { setUpModes } from "./modes.js";
+import { Resumption } from "./resume.js";
 import * as status from "./status.js";
 import * as transcript from "./transcript.js";
 
@@ -12,8 +14,15 @@ const newConversation = document.getElementById("new-conversation");
 
 let chat;
 let mode;
-let begun = transcript.load().length > 0;
-let answered = true;
+// What Deep Chat reports of the answer it gets, and the answer that is got without it, if any.
+let listener;
+let resumption;
+// Whether the session cookie names this conversation.
+let begun = false;
+// Whether another tab has changed the conversation since it was shown.
+let behind = false;
+
+const isResuming = () => resumption?.over === false;
 
 // An answer that comes whole brings the cookie only when it ends, and without one the server could not tell
 // whose turn is to be stopped, or where a page that was reloaded in between had been.
@@ -23,82 +32,85 @@ const begin = async () => {
   begun = true;
 };
 
-const handleRequest = () => {
-  answered = false;
-  if (mode === "stream") status.clear();
-  else status.showWaiting();
-  return begin();
-};
-
 const stop = async () => {
-  status.clear();
+  if (!isResuming()) status.clear();
   try {
+    let stopped = await stopTurn();
     // A message that is still on its way has no turn yet that could be stopped.
-    while (!(await stopTurn()) && isBusy(chat)) await new Promise((resolve) => setTimeout(resolve, 300));
+    while (!stopped && isBusy(chat)) {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      stopped = await stopTurn();
+    }
+    if (!stopped) resumption?.stop();
   } catch (error) {
     status.showNotice(error.message);
+    resumption?.stop();
   }
 };
 
-// The bubble says what the assistant is doing until its first text, which has the thread's id with it; an
-// answer that is stopped or lost before must not go on saying so.
-const settle = (text) => {
-  if (answered) return;
-  answered = true;
-  const newest = chat.getMessages().length - 1;
-  if (chat.getMessages()[newest]?.role === "ai") chat.updateMessage({ text }, newest);
-};
-
-const handleAnswer = (answer) => {
-  if (answer?._sessionId) answered = true;
-  if (answer?.status?.state ?? answer?.status?.text) status.showActivity(answer.status);
-  else if (mode !== "stream") status.clear();
-};
-
-const handleMessage = ({ role }) => {
-  if (role !== "user") {
-    status.clear();
-    settle("*Stopped.*");
-  }
-  transcript.save(chat.getMessages());
-};
-
-// What browsers call a request that never arrived, or an answer that was cut.
-const NETWORK_ERROR = /failed to fetch|load failed|network ?error/i;
-
-const handleError = (text) => {
-  status.clear();
-  endStream(chat);
-  settle("*No answer.*");
-  if (NETWORK_ERROR.test(text)) status.showNotice(UNREACHABLE);
-};
-
-const show = ({ focus = false, draft = "" } = {}) => {
-  const made = createChat({
-    mode,
-    history: transcript.load(),
-    draft,
-    onRequest: handleRequest,
-    onAnswer: (answer) => made === chat && handleAnswer(answer),
-    onMessage: (message) => made === chat && handleMessage(message),
-    onError: (text) => made === chat && handleError(text),
-    onShown: () => focus && focusInput(made),
+/** Shows the conversation in a new chat; resolves when that can be used. */
+const show = ({ focus = chat !== undefined && chat === document.activeElement, draft = "" } = {}) =>
+  new Promise((resolve) => {
+    const listening = new Listener({ mode, onBreak: resumeBroken, onEnd: catchUp });
+    const made = createChat({
+      mode,
+      history: transcript.messages(),
+      draft,
+      onRequest: () => {
+        listening.handleRequest();
+        return begin();
+      },
+      onAnswer: (answer) => listening.handleAnswer(answer),
+      onMessage: (message) => listening.handleMessage(message),
+      onError: (text) => listening.handleError(text),
+      onShown: () => {
+        if (made !== chat) return;
+        if (focus) focusInput(made);
+        if (resumption) resumption.showIn(made);
+        else if (transcript.newest()?.open) resume(new Resumption(transcript.newest()));
+        resolve();
+      },
+    });
+    listener?.leave();
+    listening.chat = made;
+    [chat, listener] = [made, listening];
+    begun ||= transcript.newest() !== undefined;
+    onStop(chat, stop);
+    place.replaceChildren(chat);
   });
-  // A replaced element may still be reading its last answer: what it reports is no longer of interest.
-  chat = made;
-  onStop(chat, stop);
-  place.replaceChildren(chat);
+
+const showAnew = (shown) => {
+  resumption?.leave();
+  resumption = undefined;
+  status.clear();
+  behind = false;
+  show(shown);
+};
+
+const resume = async (made, onFound = () => {}) => {
+  resumption = made;
+  made.showIn(chat);
+  await made.run(onFound);
+  if (made === resumption) catchUp();
+};
+
+const resumeBroken = (exchange) =>
+  // The error that Deep Chat shows is gone only with the chat.
+  resume(new Resumption(exchange, { broken: true }), () => show({ draft: draftOf(chat) }));
+
+const catchUp = () => {
+  if (behind && transcript.refresh()) showAnew({ draft: draftOf(chat) });
+  behind = false;
 };
 
 const startOver = async () => {
   newConversation.disabled = true;
   try {
-    if (isBusy(chat)) await stopTurn();
+    if (isBusy(chat) || isResuming()) await stopTurn();
     await startThread();
     begun = true;
     transcript.clear();
-    status.clear();
-    show({ focus: true });
+    showAnew({ focus: true });
   } catch (error) {
     status.showNotice(error.message);
   } finally {
@@ -108,16 +120,24 @@ const startOver = async () => {
 
 mode = setUpModes({
   mayChange: () => {
-    const free = !isBusy(chat);
+    const free = !isBusy(chat) && !isResuming();
     if (!free) status.showNotice("Please let the answer end, or stop it, before you switch.");
     return free;
   },
   onChange: (chosen) => {
     mode = chosen;
-    transcript.save(chat.getMessages());
-    show({ draft: draftOf(chat) });
+    showAnew({ draft: draftOf(chat) });
   },
 });
 newConversation.addEventListener("click", startOver);
 status.onStopWaiting(stop);
+transcript.onForeignChange(({ cleared }) => {
+  behind = true;
+  // A conversation that was cleared is over, whatever goes on in it here.
+  if (cleared || !(listener.isOpen || isResuming())) catchUp();
+});
+addEventListener("pagehide", () => {
+  listener.keep();
+  resumption?.keep();
+});
 show({ focus: matchMedia("(hover: hover)").matches });

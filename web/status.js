@@ -6,6 +6,9 @@ const stopButton = document.getElementById("stop-waiting");
 // Tools may run side by side, the same one too; the newest that still runs is shown.
 let running = [];
 
+// What stands here between tools, while an answer is awaited.
+let waiting = "";
+
 const show = (text, kind) => {
   line.textContent = text;
   line.dataset.kind = kind;
@@ -22,13 +25,15 @@ export const showActivity = ({ state, tool, text }) => {
     const ended = running.findIndex((run) => run.tool === tool);
     if (ended >= 0) running.splice(ended, 1);
   }
-  const newest = running.at(-1);
-  show(newest?.text ?? "", newest ? "busy" : "idle");
+  const doing = running.at(-1)?.text ?? waiting;
+  show(doing, doing ? "busy" : "idle");
 };
 
-/** Says that an answer is awaited, with a Stop button: outside of streams Deep Chat has none. */
-export const showWaiting = () => {
-  show("Waiting for the answer…", "busy");
+/** Says that an answer is awaited, with a Stop button: outside of its own streams Deep Chat has none. */
+export const showWaiting = (text = "Waiting for the answer…") => {
+  running = [];
+  waiting = text;
+  show(text, "busy");
   stopButton.hidden = false;
 };
 
@@ -36,6 +41,7 @@ export const showNotice = (text) => show(text, "notice");
 
 export const clear = () => {
   running = [];
+  waiting = "";
   show("", "idle");
   stopButton.hidden = true;
 };

@@ -1,53 +1,66 @@
-// The shown messages, kept so that a reload or another mode shows them again. The server holds the
-// conversation itself.
+// The conversation as this tab shows it, kept so that a reload, another mode or another tab shows it again. The
+// server holds the conversation itself.
 //
-// Deep Chat's own browserStorage is not used: it lets the storage's quota error through, and with it the
-// message that did not fit; one photo, kept as base64, is enough for that.
+// It is a row of exchanges: `{id, at, turn, open, messages}`, where `messages` are one of the visitor's, sent at the
+// time `at`, and what answers it; `turn` is the server's id of that, where known; `open` says that the answer is
+// not there, or not whole. Tabs write at the same time, so each changes only the exchange that it has to do with.
 
-const KEY = `deep-chat-proxy:transcript:${new URL(".", document.baseURI).pathname}`;
-const MOST = 200;
+import * as storage from "./storage.js";
 
-const plain = ({ role, text, files }) => ({
-  role,
-  ...(text && { text }),
-  ...(files && { files: files.map(({ name, type, src }) => ({ name, type, src })) }),
-});
+let shown = storage.read();
 
-// A file whose bytes are left out is shown as a chip with its name.
-const withoutBytes = (message) => ({
-  ...message,
-  ...(message.files && {
-    files: message.files.map((file) => (file.src?.startsWith("data:") ? { name: file.name, type: "any" } : file)),
-  }),
-});
-
-/** Keeps Deep Chat's messages, without the bytes of files where all would be too much. */
-export const save = (messages) => {
-  const kept = messages.slice(-MOST).map(plain);
-  for (const candidate of [kept, kept.map(withoutBytes)]) {
-    try {
-      return localStorage.setItem(KEY, JSON.stringify(candidate));
-    } catch {
-      // Too large, or no storage at all.
-    }
-  }
-  clear();
+// A text with files stands for several messages: streams report them one by one, whole answers all in one.
+const plain = ({ role, text, files = [] }) => {
+  const kept = files.map(({ name, type, src }) => ({ name, type, src }));
+  if (role === "user") return [{ role, ...(text && { text }), ...(files.length > 0 && { files: kept }) }];
+  return [...(text ? [{ role, text }] : []), ...kept.map((file) => ({ role, files: [file] }))];
 };
 
-/** The kept messages, oldest first; none where there are none to be read. */
-export const load = () => {
-  try {
-    const messages = JSON.parse(localStorage.getItem(KEY) ?? "[]");
-    return Array.isArray(messages) ? messages.map(plain) : [];
-  } catch {
-    return [];
-  }
+const isAnswered = ({ open, messages }) => !open && messages.length > 1;
+
+const replaced = (exchanges, changed) => exchanges.map((one) => (one.id === changed.id ? changed : one));
+
+/** The exchanges that are shown, oldest first. */
+export const all = () => shown;
+
+export const newest = () => shown.at(-1);
+
+/** The messages of all exchanges, as Deep Chat takes them. */
+export const messages = () => shown.flatMap((exchange) => exchange.messages);
+
+/** Opens an exchange with the visitor's message, and returns it. */
+export const begin = (message) => {
+  const id = Date.now().toString(36) + Math.random().toString(36).slice(2);
+  const exchange = { id, at: Date.now(), open: true, messages: plain(message) };
+  shown = [...shown, exchange];
+  storage.write([...storage.read(), exchange]);
+  return exchange;
+};
+
+/** Changes an exchange, unless another tab has its whole answer, or has cleared it away. */
+export const change = (id, { messages, ...changes }) => {
+  const before = shown.find((one) => one.id === id);
+  if (!before) return;
+  const exchange = { ...before, ...changes, ...(messages && { messages: messages.flatMap(plain) }) };
+  shown = replaced(shown, exchange);
+  const kept = storage.read();
+  if (kept.some((one) => one.id === id && !isAnswered(one))) storage.write(replaced(kept, exchange));
 };
 
 export const clear = () => {
-  try {
-    localStorage.removeItem(KEY);
-  } catch {
-    // Nothing was kept either.
-  }
+  shown = [];
+  storage.clear();
 };
+
+const outline = (exchanges) =>
+  JSON.stringify(exchanges.map(({ id, messages }) => [id, messages.map(({ text }) => text?.length ?? 0)]));
+
+/** Takes over what other tabs have made of the conversation; returns whether that is anything new. */
+export const refresh = () => {
+  const kept = storage.read();
+  if (outline(kept) === outline(shown)) return false;
+  shown = kept;
+  return true;
+};
+
+export { onForeignChange } from "./storage.js";

@@ -1,8 +1,9 @@
 """The application, on one screen: middlewares, routes, lifetimes."""
 
+import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,17 @@ from deep_chat_proxy.middleware.origin import origin_middleware, setup_cors
 from deep_chat_proxy.middleware.sealing import Sealer
 from deep_chat_proxy.middleware.session import CookieRules, session_middleware, setup_session
 from deep_chat_proxy.settings import Settings
+from deep_chat_proxy.store.keeper import StoreKeeper
+from deep_chat_proxy.store.processes import Process
 from deep_chat_proxy.store.secret import kept_secret
 from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.store.turns import SqliteTurns
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.tools import Registry, Tool, ToolError, ToolExecutor, load_tools
 from deep_chat_proxy.tools.weather import get_weather
-from deep_chat_proxy.turn.ports import Dialect
+from deep_chat_proxy.turn.journal import OpenTurn
+from deep_chat_proxy.turn.ports import Dialect, Keeper, UpstreamTurn
 from deep_chat_proxy.turn.turns import LiveTurns
 
 logger = logging.getLogger("deep_chat_proxy")
@@ -69,35 +74,52 @@ def create_app(
         async with AsyncExitStack() as lifetimes:
             store = await SqliteStore.open(str(_store_path(settings) or ":memory:"))
             lifetimes.push_async_callback(store.close)
-            shelf = Shelf(_shelf_folder(settings), settings.kept_files)
+            process = await asyncio.to_thread(Process, _beside_store(settings, ".processes"))
+            lifetimes.callback(process.close)
+            journal = SqliteTurns(store.database, process)
+            shelf = Shelf(_beside_store(settings, ".files"), settings.kept_files)
             lifetimes.push_async_callback(shelf.close)
             executor = ToolExecutor(registry, timeout=settings.tool_timeout, max_output=settings.tool_output)
-            lifetimes.push_async_callback(executor.close)
+            lifetimes.push_async_callback(executor.close, wait=settings.clearing / 4)
             dialect = await lifetimes.enter_async_context(open_backend(settings, registry.definitions()))
             tasks = Tasks()
             lifetimes.push_async_callback(tasks.close)
             tasks.start(_prepare(dialect), name="prepare the back end")
-            turns = LiveTurns(settings.turn_limits, executor)
+
+            def opening(turn: OpenTurn) -> tuple[UpstreamTurn, Keeper]:
+                kept = StoreKeeper(store, journal, shelf, turn)
+                return dialect.turn(kept, turn.message), kept
+
+            turns = LiveTurns(settings.turn_limits, executor, journal, opening)
             lifetimes.push_async_callback(turns.close)
+            await turns.pick_up()
+            await process.clear_up(await journal.files())
             app[CHAT] = Chat(
                 store=store,
                 shelf=shelf,
-                dialect=dialect,
                 files=dialect.files,
                 turns=turns,
                 limits=_request_limits(settings),
-                delivery=StreamDelivery(heartbeat=settings.heartbeat, pace=settings.pace),
+                delivery=StreamDelivery(
+                    heartbeat=settings.heartbeat, pace=settings.pace, silence=settings.longest_silence
+                ),
+                spool=process.folder,
+                tasks=tasks,
             )
             yield
 
     app.cleanup_ctx.append(chat)
-    app.on_shutdown.append(_end_turns)
+    app.on_shutdown.append(_end_turns(settings))
     return app
 
 
-async def _end_turns(app: web.Application) -> None:
-    """Streams end with an error event that says to try again, before aiohttp waits for their handlers."""
-    await app[CHAT].turns.close()
+def _end_turns(settings: Settings) -> Callable[[web.Application], Awaitable[None]]:
+    """Streams end, at last with an error event that says to try again, before aiohttp waits for their handlers."""
+
+    async def end_turns(app: web.Application) -> None:
+        await app[CHAT].turns.close(settings.shutdown - settings.clearing, settings.clearing / 2)
+
+    return end_turns
 
 
 async def _prepare(dialect: Dialect) -> None:
@@ -123,9 +145,9 @@ def _store_path(settings: Settings) -> Path | None:
     return None if where == ":memory:" else Path(where).expanduser()
 
 
-def _shelf_folder(settings: Settings) -> Path | None:
+def _beside_store(settings: Settings, suffix: str) -> Path | None:
     path = _store_path(settings)
-    return None if path is None else path.with_suffix(".files")
+    return None if path is None else path.with_suffix(suffix)
 
 
 def _secrets(settings: Settings) -> list[str]:

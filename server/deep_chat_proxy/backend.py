@@ -163,6 +163,7 @@ def _endpoint(settings: Settings, base_url: str) -> Endpoint:
         query=settings.upstream_query,
         connect=settings.connect_timeout,
         answer=settings.answer_timeout,
+        first=settings.first_event_timeout,
         silence=settings.silence_timeout,
     )
 

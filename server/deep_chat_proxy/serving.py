@@ -1,6 +1,9 @@
 """Serving the app as a process: the listening socket, signals, the end."""
 
 import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
@@ -14,8 +17,8 @@ logger = logging.getLogger("deep_chat_proxy")
 
 # Longer than load balancers keep an idle connection, so that they close it and no request is lost; seconds.
 _KEEP_ALIVE = 75.0
-# For handlers that are still busy after every stream was told to end; seconds.
-_SHUTDOWN = 5.0
+# For handlers that are still busy after every stream was told to end, as a part of the time for clearing up.
+_BUSY_HANDLERS = 0.4
 
 
 def serve(settings: Settings) -> None:
@@ -29,6 +32,7 @@ def serve(settings: Settings) -> None:
         )
     for name in settings.unused:
         logger.warning("%s does nothing with this protocol", variable(name))
+    app.on_shutdown.insert(0, _end_in_time(settings.shutdown))
     web.run_app(
         app,
         host=settings.host,
@@ -37,9 +41,25 @@ def serve(settings: Settings) -> None:
         # Only so is a browser that leaves noticed at once.
         handler_cancellation=True,
         keepalive_timeout=_KEEP_ALIVE,
-        shutdown_timeout=_SHUTDOWN,
+        shutdown_timeout=settings.clearing * _BUSY_HANDLERS,
         print=_announce,
     )
+
+
+def _end_in_time(seconds: float) -> Callable[[web.Application], Awaitable[None]]:
+    """Have the process end in time, whatever keeps it: what matters is in the store before it happens."""
+
+    async def end_in_time(_: web.Application) -> None:
+        timer = threading.Timer(seconds, _give_up)
+        timer.daemon = True
+        timer.start()
+
+    return end_in_time
+
+
+def _give_up() -> None:
+    logger.error("the server does not come to its end, so it is ended")
+    os._exit(1)
 
 
 def _named(settings: Settings) -> str:

@@ -110,14 +110,24 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """Reading pace of an answer that comes whole, in characters a second; 0 shows it at once."""
     busy_wait: Seconds = 5.0
     """How long a message waits for the turn before it on the same thread."""
+    resend: Seconds = 60.0
+    """How long the same message on the same thread counts as one that was sent again, which follows the turn that is
+    under way; later it is a new one."""
+    readable: Seconds = 300.0
+    """How long after its end a turn can still be followed by a page that was reloaded."""
+    shutdown: Annotated[float, Meta(ge=1, le=86_400)] = 8.0
+    """Longest the server takes to end when it is told to (SIGTERM); turns may come to their end in most of that."""
     turn_timeout: Positive = 900.0
     """Longest a turn may take."""
     connect_timeout: Positive = 10.0
     """Longest to connect to the back end."""
     answer_timeout: Positive = 60.0
     """Longest silence of the back end before or within one answer that is no stream."""
+    first_event_timeout: Positive = 120.0
+    """Longest until a stream of the back end begins."""
     silence_timeout: Positive = 120.0
-    """Longest silence within a stream of the back end, before the run is asked for instead."""
+    """Longest silence between two events of a stream of the back end, before the answer is asked for instead. After
+    the longest of these silences streams have no heartbeats any more."""
     max_turns: Count = 1000
     """Turns under way at once."""
     max_answer: Count = 1_000_000
@@ -206,12 +216,24 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         return [key.strip() for key in self.secret.split(",") if key.strip()]
 
     @property
+    def longest_silence(self) -> float:
+        """How long a back end may say nothing in a turn that is well, in seconds."""
+        return max(self.answer_timeout, self.first_event_timeout, self.silence_timeout)
+
+    @property
+    def clearing(self) -> float:
+        """How much of the time for a shutdown is for clearing up, in seconds; turns have the rest to come to their end."""
+        return min(2.0, self.shutdown / 2)
+
+    @property
     def turn_limits(self) -> TurnLimits:
         """The bounds of turns."""
         return TurnLimits(
             turn=self.turn_timeout,
             grace=self.grace,
             busy_wait=self.busy_wait,
+            resend=self.resend,
+            readable=self.readable,
             live=self.max_turns,
             rounds=self.tool_rounds,
             log_events=self.log_events,

@@ -21,11 +21,6 @@ from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_opena
 from deep_chat_proxy.local_openai.objects import OUTPUT
 from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.tools.weather import get_weather
-from deep_chat_proxy.turn.ports import Dialect
-from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
-from deep_chat_proxy.upstream.chat_completions.dialect import ChatDialect
-from deep_chat_proxy.upstream.client import ApiClient
-from deep_chat_proxy.upstream.responses.dialect import ResponsesDialect
 from flows.crowd import Crowd
 from flows.server import DIALECTS, settings_for
 
@@ -61,27 +56,16 @@ class Complaints(logging.Handler):
         self.found.append(f"unraisable {told.exc_value!r} in {told.object!r}")
 
 
-def _client(dialect: Dialect) -> ApiClient:
-    match dialect:
-        case AssistantsDialect():
-            return dialect._api.client
-        case ResponsesDialect():
-            return dialect._server.api.client
-        case ChatDialect():
-            return dialect._server.client
-    raise TypeError(dialect)
-
-
 class Whole:
     """The server and its back end, in this process."""
 
-    def __init__(self, front: web.AppRunner, state: LocalState, spool: Path) -> None:
+    def __init__(self, front: web.AppRunner, state: LocalState, dialect: str) -> None:
         # In other dialects what was uploaded for a turn that was cut goes along with the next one.
-        self._threads = isinstance(front.app[CHAT].dialect, AssistantsDialect)
+        self._threads = dialect == "assistants"
         self.url = f"http://127.0.0.1:{front.addresses[0][1]}"
         self._front = front
         self._state = state
-        self._spool = spool
+        self._spools = [Path(tempfile.gettempdir()), front.app[CHAT].spool]
         self._tasks = asyncio.all_tasks()
 
     async def quiet(self) -> None:
@@ -93,7 +77,7 @@ class Whole:
 
     def _left(self) -> Iterator[str]:
         chat = self._front.app[CHAT]
-        connector = _client(chat.dialect)._session.connector
+        connector = chat.files._client._session.connector
         assert connector is not None
         counts = {
             "turns": len(chat.turns),
@@ -101,7 +85,7 @@ class Whole:
             "active responses": len(self._state.active_responses()),
             "connections of visitors": len(self._front.server.connections) if self._front.server else 0,
             "connections to the back end in use": len(connector._acquired),
-            "files on disk": len(list(self._spool.iterdir())),
+            "files on disk": sum(len(list(spool.glob("deep-chat-*"))) for spool in self._spools if spool),
             "uploads that no message holds": len(self._uploads() - self._held()) if self._threads else 0,
         }
         yield from (f"{count} {what}" for what, count in counts.items() if count)
@@ -137,7 +121,7 @@ class Whole:
 
 
 @asynccontextmanager
-async def whole(spool: Path, store: Path, dialect: str) -> AsyncIterator[Whole]:
+async def whole(store: Path, dialect: str) -> AsyncIterator[Whole]:
     """Run both as the command does."""
     local = create_local_openai(OPTIONS)
     back = web.AppRunner(local, access_log=None, handler_cancellation=True, shutdown_timeout=1)
@@ -155,7 +139,7 @@ async def whole(spool: Path, store: Path, dialect: str) -> AsyncIterator[Whole]:
     await front.setup()
     await web.TCPSite(front, "127.0.0.1", 0).start()
     try:
-        yield Whole(front, local[STATE], spool)
+        yield Whole(front, local[STATE], dialect)
     finally:
         await front.cleanup()
         await back.cleanup()
@@ -163,9 +147,8 @@ async def whole(spool: Path, store: Path, dialect: str) -> AsyncIterator[Whole]:
 
 async def check(turns: int, folder: Path, dialect: str) -> None:
     """Have the turns. AssertionError where something of them is left."""
-    spool = Path(tempfile.gettempdir())
     began = time.monotonic()
-    async with whole(spool, folder / "store.sqlite3", dialect) as running:
+    async with whole(folder / "store.sqlite3", dialect) as running:
         crowd = Crowd(running.url, SEED)
         sizes = []
         for _ in range(ROUNDS):

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -42,14 +42,23 @@ class Process:
         """Send SIGTERM."""
         self._process.terminate()
 
-    async def ended(self) -> int:
-        """Wait for the end, which a server that was asked to end comes to within four seconds."""
-        async with asyncio.timeout(4):
+    async def ended(self, within: float = 4) -> int:
+        """Wait for the end, which a server that was asked to end comes to within so many seconds."""
+        async with asyncio.timeout(within):
             out, rest = await self._process.communicate()
         assert out == b""
         self.log += rest.splitlines(keepends=True)
         assert self._process.returncode is not None
         return self._process.returncode
+
+    async def killed(self) -> None:
+        """Wait until it is dead."""
+        async with asyncio.timeout(WAIT):
+            await self._process.wait()
+
+    @property
+    def lives(self) -> bool:
+        return self._process.returncode is None
 
     def check_log(self) -> None:
         """One line an event: no traceback, no error."""
@@ -66,11 +75,16 @@ def environment_with(**settings: str) -> dict[str, str]:
     return kept | settings
 
 
+COMMAND = ("-m", "deep_chat_proxy")
+
+
 @asynccontextmanager
-async def server(folder: Path, **environment: str) -> AsyncIterator[Process]:
-    """Run it with a store in `folder`."""
+async def server(
+    folder: Path, command: Sequence[str] = COMMAND, **environment: str
+) -> AsyncIterator[Process]:
+    """Run it with a store in `folder`; `command` is what Python runs."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error", "-m", "deep_chat_proxy", "--port", "0"),
+        *(sys.executable, "-W", "error", *command, "--port", "0"),
         cwd=folder,
         env=environment_with(DEEP_CHAT_STORE=f"sqlite:{folder}/store.sqlite3", **environment),
         stdout=asyncio.subprocess.PIPE,

@@ -73,6 +73,6 @@ async def test_an_answer_that_was_shown_to_its_end_is_remembered_wherever_the_vi
                 async with asyncio.timeout(10):
                     for turn in turns:
                         await turn.gone.wait()
-                memory = await app[CHAT].store.memory(started.json["thread_id"], 10_000)
+                memory = await app[CHAT].store.memory(started.json["thread_id"], "another", 10_000)
 
                 assert memory.entries == (UserSaid("hello"), AssistantSaid("I have seen 1 messages."))

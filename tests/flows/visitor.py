@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -67,6 +68,14 @@ class Answer(NamedTuple):
         return [file for part in self.parts for file in part.get("files", ())]
 
     @property
+    def turn_id(self) -> str:
+        """The turn that it is the answer of."""
+        found = {part["turn_id"] for part in self.parts if "turn_id" in part}
+        (turn_id,) = found
+        assert isinstance(turn_id, str)
+        return turn_id
+
+    @property
     def thread_id(self) -> str:
         """The thread that every part of the answer names."""
         (thread_id,) = {part["thread_id"] for part in self.parts}
@@ -84,6 +93,12 @@ def events_in(body: bytes) -> list[dict[str, Any]]:
             assert isinstance(event, dict), event
             found.append(event)
     return found
+
+
+def last_event_id(body: bytes) -> str | None:
+    """The id of the last event in a stream that has one."""
+    ids = re.findall(rb"^id: (.+)$", body, re.MULTILINE)
+    return ids[-1].decode() if ids else None
 
 
 def shown_text(parts: Sequence[Fields]) -> str:
@@ -148,6 +163,13 @@ class Visitor:
         ) as response:
             yield response
 
+    async def resume(self, last_event_id: str | None = None) -> Answer:
+        """Follow the turn that goes on or has just ended, behind an event where one is named."""
+        headers = {} if last_event_id is None else {"Last-Event-ID": last_event_id}
+        url = f"{self.url}/api/chat/resume"
+        async with asyncio.timeout(WAIT), self.session.get(url, headers=headers) as response:
+            return await answer_of(response)
+
     async def post(self, path: str, body: object = None) -> Answer:
         async with asyncio.timeout(WAIT), self.session.post(self.url + path, json=body) as response:
             return await answer_of(response)
@@ -161,6 +183,18 @@ class Visitor:
 
 async def answer_of(response: aiohttp.ClientResponse) -> Answer:
     return Answer(response.status, CIMultiDictProxy(CIMultiDict(response.headers)), await response.read())
+
+
+async def read_until_cut(response: aiohttp.ClientResponse) -> bytes:
+    """What comes of an answer until its connection breaks, or it ends."""
+    body = b""
+    async with asyncio.timeout(WAIT):
+        try:
+            while chunk := await response.content.readany():
+                body += chunk
+        except (aiohttp.ClientError, OSError):
+            pass
+    return body[: body.rfind(b"\n\n") + 2]
 
 
 async def read_events(response: aiohttp.ClientResponse, count: int) -> list[dict[str, Any]]:

@@ -15,10 +15,11 @@ DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
 _BUSY = ".loading-button, .input-button > #stop-icon"
-_NEWEST_ANSWERED = """([busy, mine]) => {
+_AWAITED = "#stop-waiting:not([hidden])"
+_NEWEST_ANSWERED = """([busy, mine, awaited]) => {
   const chat = document.querySelector("deep-chat").shadowRoot;
   const newest = [...chat.querySelectorAll(".outer-message-container")].at(-1);
-  return !chat.querySelector(busy) && newest && !newest.matches(mine);
+  return !chat.querySelector(busy) && !document.querySelector(awaited) && newest && !newest.matches(mine);
 }"""
 _MINE = ".deep-chat-outer-container-role-user"
 _REPORT_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
@@ -66,7 +67,7 @@ class ChatPage:
 
     async def ended(self) -> None:
         """Wait until the newest message is answered and another can be sent."""
-        await self.page.wait_for_function(_NEWEST_ANSWERED, arg=[_BUSY, _MINE], timeout=WAIT)
+        await self.page.wait_for_function(_NEWEST_ANSWERED, arg=[_BUSY, _MINE, _AWAITED], timeout=WAIT)
 
     async def say(self, text: str) -> str:
         """Send, wait for the end, and return the newest bubble's text."""
@@ -135,6 +136,20 @@ class ChatPage:
         download = await downloading.value
         assert download.suggested_filename == name
         return (await download.path()).read_bytes()
+
+    async def second_tab(self) -> "ChatPage":
+        """The same page once more, in another tab of the same browser."""
+        other = ChatPage(await self.page.context.new_page())
+        await other.page.goto(self.page.url)
+        await expect(other.input).to_be_visible()
+        return other
+
+    async def kept(self) -> str | None:
+        """What the browser keeps of the conversation, for all tabs."""
+        kept: str | None = await self.page.evaluate(
+            "localStorage.getItem(Object.keys(localStorage).find((key) => key.includes(':transcript:')))"
+        )
+        return kept
 
     def posts(self) -> list[Request]:
         """The messages that were sent, as requests."""

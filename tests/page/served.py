@@ -1,7 +1,7 @@
 """The complete server as a browser sees it, with pages of other people's beside our own."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_opena
 from deep_chat_proxy.local_openai.chat.kept import ChatKept
 from deep_chat_proxy.local_openai.responses.kept import ResponseKept
 from deep_chat_proxy.local_openai.state import LocalState
+from deep_chat_proxy.tools import Tool
 from deep_chat_proxy.tools.weather import get_weather
 from page.dialects import ASSISTANTS, COMPLETIONS, RESPONSES, for_dialect
 from playing import until
@@ -29,25 +30,53 @@ _PAGES = {
 
 
 class ServedSite:
-    """The server at `url`; `api` is the base URL of its back end, `state` what that holds."""
+    """The server at `url`; `api` is the base URL of its back end, `state` what that holds; `deaf`: every message
+    breaks its connection, however often the browser sends it.
+    """
 
     url: str
-    port: int | None
-    api: str
     app: web.Application
 
-    def __init__(self, state: LocalState, dialect: str) -> None:
+    def __init__(
+        self, state: LocalState, dialect: str, port: int | None, make: Callable[[], web.Application]
+    ) -> None:
         self.state = state
         self.dialect = dialect
+        self.port = port
+        self.api = ""
+        self._make = make
+        self._front: TestServer | None = None
+        self.deaf = False
         self._answering: web.Request | None = None
         self._answers_begun = 0
         self._answer_begun = asyncio.Event()
         self._responses: dict[str, ResponseKept] = {}
 
-    async def note_answer(self, request: web.Request, _response: web.StreamResponse) -> None:
-        """To be used as the server's `on_response_prepare`."""
-        if request.path == "/api/chat":
+    async def start(self) -> None:
+        """Begin to serve, at the same address as before where there was one."""
+        self.app = self._make()
+        self.app.middlewares.insert(0, self._note_answering)
+        for name in _PAGES:
+            self.app.router.add_get(f"/{name}", _show_page)
+        self._front = TestServer(self.app, port=self.port)
+        await self._front.start_server()
+        self.port = self._front.port
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    @web.middleware
+    async def _note_answering(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        if request.path in {"/api/chat", "/api/chat/resume"}:
             self._answering = request
+        if self.deaf and request.path == "/api/chat":
+            self.cut()
+        return await handler(request)
+
+    async def end(self) -> None:
+        """Serve no more; the back end goes on."""
+        assert self._front is not None
+        await self._front.close()
 
     async def note_begun(self, request: web.Request, _response: web.StreamResponse) -> None:
         """To be used as the back end's `on_response_prepare`."""
@@ -113,23 +142,29 @@ def _completion_ending(kept: ChatKept) -> str:
 
 @asynccontextmanager
 async def served(
-    options: LocalOptions = LIVELY, *, dialect: str = ASSISTANTS, port: int | None = None, **chosen: Any
+    options: LocalOptions = LIVELY,
+    *,
+    dialect: str = ASSISTANTS,
+    port: int | None = None,
+    weather: Tool[..., Any] = get_weather,
+    **chosen: Any,
 ) -> AsyncIterator[ServedSite]:
     """Run the server, at `port` or a free one, and its back end; `chosen` are settings."""
     # Signals are frozen when a server starts, and its port is known only then.
     local = create_local_openai(options)
-    site = ServedSite(local[STATE], dialect)
+
+    def make() -> web.Application:
+        return create_app(_settings(site.api, for_dialect(dialect) | chosen), tools=[weather])
+
+    site = ServedSite(local[STATE], dialect, port, make)
     local.on_response_prepare.append(site.note_begun)
     async with TestServer(local) as back_end:
         site.api = f"http://127.0.0.1:{back_end.port}/v1"
-        site.app = create_app(_settings(site.api, for_dialect(dialect) | chosen), tools=[get_weather])
-        site.app.on_response_prepare.append(site.note_answer)
-        for name in _PAGES:
-            site.app.router.add_get(f"/{name}", _show_page)
-        async with TestServer(site.app, port=port) as front:
-            site.port = front.port
-            site.url = f"http://127.0.0.1:{front.port}"
+        await site.start()
+        try:
             yield site
+        finally:
+            await site.end()
 
 
 def _settings(api: str, chosen: dict[str, Any]) -> Settings:

@@ -22,6 +22,7 @@ REFUSALS = {
 }
 BEGINNING = "This is the beginning of an answer that will not come to its end."
 UNREACHABLE = "The server cannot be reached just now. Please check the connection and try again."
+TRYING = "The connection was lost. Trying again…"
 MODES = ("Stream", "JSON")
 
 
@@ -90,16 +91,27 @@ async def test_a_failed_answer_is_shown_as_a_sentence_where_answers_come_whole(
     await expect(chat.errors).to_have_text([FAILED])
 
 
-async def test_the_text_so_far_is_kept_when_the_connection_is_cut(chat: ChatPage, site: ServedSite) -> None:
+async def lose(chat: ChatPage, site: ServedSite) -> None:
+    """Break the connection of the answer, let no other be made, and wait until the page tries no more."""
+    await chat.page.route("**/api/chat/resume", lambda route: route.abort())
+    await chat.page.clock.install()
+    site.cut()
+    await expect(chat.status).to_have_text(TRYING)
+    await expect(chat.errors).to_have_count(1)
+    while await chat.status.inner_text() == TRYING:
+        await chat.page.clock.fast_forward(8000)
+    await chat.ended()
+    await expect(chat.status).to_have_text(UNREACHABLE)
+    await expect(chat.errors).to_have_count(1)
+
+
+async def test_the_text_so_far_is_kept_when_the_server_is_lost(chat: ChatPage, site: ServedSite) -> None:
     await chat.say("my name is Ada")
     await chat.send("slowly count to 100")
     await chat.saw_text("1 2")
-    site.cut()
-    await chat.ended()
+    await lose(chat, site)
 
     assert (await chat.text()).startswith("1 2")
-    await expect(chat.errors).to_have_count(1)
-    await expect(chat.status).to_have_text(UNREACHABLE)
     assert await chat.say("what is my name?") == "Your name is Ada."
     assert site.endings() == ["completed", "cancelled", "completed"]
 
@@ -109,15 +121,27 @@ async def test_an_answer_that_is_lost_before_its_first_word_does_not_go_on_think
 ) -> None:
     await chat.send("hang")
     await expect(chat.answer).to_have_text("Thinking…")
-    site.cut()
-    await chat.ended()
+    await lose(chat, site)
     assert await chat.texts() == ["No answer."]
-    await expect(chat.errors).to_have_count(1)
 
     assert (await chat.say("hello")).startswith("Hello again!")
     await chat.page.reload()
     await expect(chat.answers).to_have_count(2)
     assert (await chat.texts())[0] == "No answer."
+
+
+async def test_a_server_that_is_not_found_again_can_be_given_up(chat: ChatPage, site: ServedSite) -> None:
+    await chat.send("slowly count to 100")
+    await chat.saw_text("1 2")
+    await chat.page.context.set_offline(True)
+    site.cut()
+    await expect(chat.status).to_have_text(TRYING)
+    await chat.page.get_by_role("button", name="Stop").click()
+    await chat.ended()
+    await chat.page.context.set_offline(False)
+
+    assert await chat.count() == 2
+    assert site.endings() == ["cancelled", "completed"]
 
 
 async def test_a_server_that_cannot_be_reached_is_named_and_the_message_can_be_sent_again(
@@ -132,9 +156,10 @@ async def test_a_server_that_cannot_be_reached_is_named_and_the_message_can_be_s
 
     await chat.page.context.set_offline(True)
     await chat.send("hello")
-    await chat.ended()
-    await expect(chat.status).to_have_text(UNREACHABLE)
+    await expect(chat.status).to_have_text(TRYING)
     await chat.page.context.set_offline(False)
+    await expect(chat.status).to_have_text(UNREACHABLE)
+    await chat.ended()
     assert (await chat.say("hello")).startswith("Hello again!")
     await expect(chat.status).to_have_text("")
 

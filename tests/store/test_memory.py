@@ -24,6 +24,7 @@ from deep_chat_proxy.turn.transcript import (
 )
 
 PLENTY = 1_000_000
+EARLIER, NOW = "turn-1", "turn-2"
 CONVERSATION = Anchor(AnchorKind.CONVERSATION, "conv_1")
 ENTRIES: tuple[Entry, ...] = (
     UserSaid("Grüße \N{ROCKET}", (AttachedFile("a.png", "image/png", FileKind.IMAGE, key="k"),)),
@@ -31,23 +32,6 @@ ENTRIES: tuple[Entry, ...] = (
     OutputsGiven((ToolOutput("call_1", "sunny", ok=False),)),
     AssistantSaid("It is sunny."),
 )
-# The tables as the first version made them, with a thread in them.
-FIRST_VERSION = """
-CREATE TABLE thread (
-    thread_id TEXT PRIMARY KEY, visitor TEXT NOT NULL, dialect TEXT NOT NULL, upstream_id TEXT,
-    created_at INTEGER NOT NULL DEFAULT (unixepoch())
-) WITHOUT ROWID;
-CREATE TABLE file (
-    file_id TEXT PRIMARY KEY, thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE, visitor TEXT NOT NULL,
-    upstream_id TEXT NOT NULL, name TEXT NOT NULL, kind TEXT NOT NULL,
-    created_at INTEGER NOT NULL DEFAULT (unixepoch())
-) WITHOUT ROWID;
-CREATE INDEX file_of_thread ON file (thread_id);
-INSERT INTO thread (thread_id, visitor, dialect, upstream_id) VALUES ('t', 'v', 'assistants', 'thread_1');
-INSERT INTO thread (thread_id, visitor, dialect, upstream_id) VALUES ('new', 'v', 'assistants', NULL);
-INSERT INTO file (file_id, thread_id, visitor, upstream_id, name, kind)
-VALUES ('f', 't', 'v', 'file-1', 'a.csv', 'any');
-"""
 
 
 @pytest.fixture
@@ -59,49 +43,90 @@ async def store() -> AsyncIterator[SqliteStore]:
 
 
 async def test_what_was_said_is_remembered_as_it_was(store: SqliteStore) -> None:
-    await store.record("t", ENTRIES[:2])
-    await store.record("t", ENTRIES[2:])
+    await store.record("t", EARLIER, ENTRIES[:2])
+    await store.record("t", EARLIER, ENTRIES[2:])
 
-    assert await store.memory("t", PLENTY) == Memory(None, ENTRIES, 0)
+    assert await store.memory("t", NOW, PLENTY) == Memory(None, ENTRIES, 0)
 
 
 async def test_the_anchor_covers_what_was_there_when_it_was_said_to(store: SqliteStore) -> None:
-    await store.record("t", ENTRIES[:2], anchor=CONVERSATION, covered=True)
-    await store.record("t", ENTRIES[2:])
+    await store.record("t", EARLIER, ENTRIES[:2], anchor=CONVERSATION, covered=True)
+    await store.record("t", EARLIER, ENTRIES[2:])
 
-    assert await store.memory("t", PLENTY) == Memory(CONVERSATION, ENTRIES, 2)
+    assert await store.memory("t", NOW, PLENTY) == Memory(CONVERSATION, ENTRIES, 2)
+
+
+async def test_a_forgetting_leaves_what_the_turn_itself_has_said(store: SqliteStore) -> None:
+    await store.record("t", EARLIER, ENTRIES[:1], anchor=CONVERSATION, covered=True)
+    await store.record("t", NOW, ENTRIES[1:2])
+    await store.record("t", NOW, ENTRIES[2:3], anchor=CONVERSATION, covered=True, forget=True)
+
+    assert await store.memory("t", "turn-3", PLENTY) == Memory(CONVERSATION, ENTRIES[1:3], 2)
 
 
 async def test_what_comes_after_a_forgetting_is_not_covered(store: SqliteStore) -> None:
-    await store.record("t", ENTRIES[:3], anchor=CONVERSATION, covered=True, forget=True)
-    assert await store.memory("t", PLENTY) == Memory(CONVERSATION, (), 0)
+    await store.record("t", EARLIER, ENTRIES[:3], anchor=CONVERSATION, covered=True)
+    await store.record("t", NOW, forget=True)
+    assert await store.memory("t", NOW, PLENTY) == Memory(CONVERSATION, (), 0)
 
-    await store.record("t", ENTRIES[3:])
-    assert await store.memory("t", PLENTY) == Memory(CONVERSATION, ENTRIES[3:], 0)
+    await store.record("t", NOW, ENTRIES[3:])
+    assert await store.memory("t", "turn-3", PLENTY) == Memory(CONVERSATION, ENTRIES[3:], 0)
+
+
+async def test_whoever_picks_a_turn_up_knows_what_it_has_said_from_what_was_before(
+    store: SqliteStore,
+) -> None:
+    await store.record("t", EARLIER, ENTRIES[:1], anchor=CONVERSATION, covered=True)
+    await store.record("t", NOW, ENTRIES[1:3])
+
+    assert await store.memory("t", NOW, PLENTY) == Memory(
+        CONVERSATION, ENTRIES[:1], 1, own=ENTRIES[1:3], own_covered=0
+    )
+
+
+async def test_the_anchor_holds_what_the_turn_itself_has_said_where_that_was_written_with_it(
+    store: SqliteStore,
+) -> None:
+    await store.record("t", EARLIER, ENTRIES[:1])
+    await store.record("t", NOW, ENTRIES[1:2], anchor=CONVERSATION, covered=True)
+    await store.record("t", NOW, ENTRIES[2:3])
+
+    assert await store.memory("t", NOW, PLENTY) == Memory(
+        CONVERSATION, ENTRIES[:1], 1, own=ENTRIES[1:3], own_covered=1
+    )
+
+
+async def test_the_newest_thing_that_an_anchor_holds_is_remembered_with_it(store: SqliteStore) -> None:
+    anchor = Anchor(AnchorKind.CONVERSATION, "conv_1", "msg_7")
+    await store.record("t", EARLIER, anchor=anchor)
+    assert (await store.memory("t", NOW, PLENTY)).anchor == anchor
+
+    await store.record("t", EARLIER, anchor=CONVERSATION)
+    assert (await store.memory("t", NOW, PLENTY)).anchor == CONVERSATION
 
 
 async def test_a_new_anchor_holds_nothing_of_what_was_said(store: SqliteStore) -> None:
-    await store.record("t", ENTRIES, anchor=Anchor(AnchorKind.RESPONSE, "resp_1"), covered=True)
-    await store.record("t", anchor=CONVERSATION)
+    await store.record("t", EARLIER, ENTRIES, anchor=Anchor(AnchorKind.RESPONSE, "resp_1"), covered=True)
+    await store.record("t", EARLIER, anchor=CONVERSATION)
 
-    assert await store.memory("t", PLENTY) == Memory(CONVERSATION, ENTRIES, 0)
+    assert await store.memory("t", NOW, PLENTY) == Memory(CONVERSATION, ENTRIES, 0)
 
 
 async def test_a_restart_leaves_neither_anchor_nor_entries(store: SqliteStore) -> None:
-    await store.record("t", ENTRIES, anchor=CONVERSATION, covered=True)
+    await store.record("t", EARLIER, ENTRIES, anchor=CONVERSATION, covered=True)
     await store.restart("t")
-    assert await store.memory("t", PLENTY) == Memory()
+    assert await store.memory("t", NOW, PLENTY) == Memory()
 
-    await store.record("t", ENTRIES[:1])
-    assert await store.memory("t", PLENTY) == Memory(None, ENTRIES[:1], 0)
+    await store.record("t", EARLIER, ENTRIES[:1])
+    assert await store.memory("t", NOW, PLENTY) == Memory(None, ENTRIES[:1], 0)
 
 
 async def test_of_a_long_conversation_the_newest_part_is_read(store: SqliteStore) -> None:
     said = [AssistantSaid(f"{number}" * 100) for number in range(10)]
-    await store.record("t", said, anchor=CONVERSATION, covered=True)
-    await store.record("t", [UserSaid("new")])
+    await store.record("t", EARLIER, said, anchor=CONVERSATION, covered=True)
+    await store.record("t", EARLIER, [UserSaid("new")])
 
-    memory = await store.memory("t", 500)
+    memory = await store.memory("t", NOW, 500)
 
     assert memory.entries == (*said[-3:], UserSaid("new"))
     assert memory.covered == 3
@@ -109,11 +134,11 @@ async def test_of_a_long_conversation_the_newest_part_is_read(store: SqliteStore
 
 async def test_threads_know_nothing_of_each_other(store: SqliteStore) -> None:
     await store.add_thread(ThreadRecord("u", "v"))
-    await store.record("t", ENTRIES, anchor=CONVERSATION, covered=True)
-    await store.record("u", ENTRIES[:1])
+    await store.record("t", EARLIER, ENTRIES, anchor=CONVERSATION, covered=True)
+    await store.record("u", EARLIER, ENTRIES[:1])
     await store.restart("t")
 
-    assert await store.memory("u", PLENTY) == Memory(None, ENTRIES[:1], 0)
+    assert await store.memory("u", NOW, PLENTY) == Memory(None, ENTRIES[:1], 0)
 
 
 async def test_records_of_two_processes_at_once_are_all_there(tmp_path: Path) -> None:
@@ -122,9 +147,11 @@ async def test_records_of_two_processes_at_once_are_all_there(tmp_path: Path) ->
     await one.add_thread(ThreadRecord("t", "v"))
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         for number in range(40):
-            group.create_task((one, other)[number % 2].record("t", [UserSaid(str(number))], covered=True))
+            group.create_task(
+                (one, other)[number % 2].record("t", EARLIER, [UserSaid(str(number))], covered=True)
+            )
 
-    memory = await one.memory("t", PLENTY)
+    memory = await one.memory("t", NOW, PLENTY)
     await one.close()
     await other.close()
 
@@ -132,40 +159,6 @@ async def test_records_of_two_processes_at_once_are_all_there(tmp_path: Path) ->
         str(number) for number in range(40)
     }
     assert memory.covered == 40
-
-
-async def test_a_store_of_the_first_version_is_taken_over_with_its_threads_and_files(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite3"
-    old = sqlite3.connect(path)
-    old.executescript(FIRST_VERSION)
-    old.close()
-
-    for _ in range(2):
-        store = await SqliteStore.open(str(path))
-        thread, memory = await store.thread("t"), await store.memory("t", PLENTY)
-        file = await store.file("f")
-        await store.close()
-
-        assert thread == ThreadRecord("t", "v")
-        assert memory == Memory(Anchor(AnchorKind.THREAD, "thread_1"))
-        assert not memory.whole
-        assert file is not None
-        assert (file.upstream_id, file.key) == ("file-1", None)
-
-
-async def test_a_thread_of_the_first_version_without_a_message_has_nothing_to_go_on_from(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "store.sqlite3"
-    old = sqlite3.connect(path)
-    old.executescript(FIRST_VERSION)
-    old.close()
-    store = await SqliteStore.open(str(path))
-    memory = await store.memory("new", PLENTY)
-    await store.close()
-
-    assert memory == Memory()
-    assert memory.whole
 
 
 async def test_a_write_whose_visitor_has_gone_is_done_and_the_next_ones_too(tmp_path: Path) -> None:
@@ -176,24 +169,14 @@ async def test_a_write_whose_visitor_has_gone_is_done_and_the_next_ones_too(tmp_
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
     tasks = Tasks()
-    writing = tasks.start(store.record("t", ENTRIES[:1]), name="a visitor who leaves")
+    writing = tasks.start(store.record("t", EARLIER, ENTRIES[:1]), name="a visitor who leaves")
     await asyncio.sleep(0)
     writing.cancel()
     await asyncio.wait([writing])
     await asyncio.to_thread(other.execute, "COMMIT")
     other.close()
-    await store.record("t", ENTRIES[1:])
-    memory = await store.memory("t", PLENTY)
+    await store.record("t", EARLIER, ENTRIES[1:])
+    memory = await store.memory("t", NOW, PLENTY)
     await store.close()
 
     assert memory.entries == ENTRIES
-
-
-async def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite3"
-    later = sqlite3.connect(path)
-    later.execute("PRAGMA user_version=9")
-    later.close()
-
-    with pytest.raises(OSError, match="a newer version of the server has made it"):
-        await SqliteStore.open(str(path))

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from deep_chat_proxy.store.keeper import StoreKeeper
 from deep_chat_proxy.store.records import FileRecord, ThreadRecord
-from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.store.sqlite import SqliteStore
-from deep_chat_proxy.turn.events import FileKind, FileMade
-from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
+from deep_chat_proxy.turn.events import FileKind
+from deep_chat_proxy.turn.transcript import Memory
 from playing import until
 
 THREAD = ThreadRecord("t1", "visitor-1")
@@ -41,7 +39,7 @@ async def test_what_is_not_there_is_none() -> None:
 
     assert await store.thread(AWKWARD) is None
     assert await store.file(AWKWARD) is None
-    assert await store.memory(AWKWARD, 100) == Memory()
+    assert await store.memory(AWKWARD, AWKWARD, 100) == Memory()
     await store.close()
 
 
@@ -86,22 +84,6 @@ async def test_what_is_no_store_is_refused_by_its_name_and_leaves_no_thread(tmp_
         with pytest.raises(OSError, match=f"the store {path} cannot be opened"):
             await SqliteStore.open(str(path))
     await until(lambda: not any("_connection_worker" in thread.name for thread in threading.enumerate()))
-
-
-async def test_what_a_turn_leaves_belongs_to_its_thread_and_visitor() -> None:
-    store = await SqliteStore.open(":memory:")
-    await store.add_thread(THREAD)
-    shelf = Shelf(None, 1000)
-    keeper = StoreKeeper(store, shelf, THREAD)
-    await keeper.thread_opened("thread_1")
-    shown = await keeper.file_made(FileMade("file-abc", None, FileKind.IMAGE))
-
-    assert (await keeper.memory()).anchor == Anchor(AnchorKind.THREAD, "thread_1")
-    assert await store.file(shown.file_id) == FileRecord(
-        shown.file_id, "t1", "visitor-1", "file-abc", "image.png", FileKind.IMAGE
-    )
-    assert "file-abc" not in str(shown)
-    await store.close()
 
 
 async def test_the_file_is_for_its_owner_only_in_a_folder_that_is_for_everyone(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
 
@@ -18,52 +16,10 @@ from deep_chat_proxy.turn.events import (
     ToolCall,
     ToolCallsRequested,
 )
-from deep_chat_proxy.turn.live import LiveTurn
-from playing import FakeKeeper, FakeTools, ScriptedTurn, Step, followed, settle, soon, turn_limits
+from playing import FakeTools, followed, settle, soon
+from turn.running import NEVER, Run, Start
 
 CANARY = "sk-canary-55"
-NEVER: list[Step] = [[Accepted(), TextDelta("Once")], None]
-
-
-class Run:
-    """One turn and the task that runs it."""
-
-    def __init__(
-        self, tasks: Tasks, *stretches: list[Step], tools: FakeTools | None = None, **limits: Any
-    ) -> None:
-        self.upstream = ScriptedTurn(*stretches)
-        self.turn = LiveTurn(
-            "turn-1",
-            "thread-1",
-            upstream=self.upstream,
-            tools=tools or FakeTools(),
-            keeper=FakeKeeper(),
-            limits=turn_limits(**limits),
-        )
-        self._tasks = tasks
-
-    def start(self) -> "Run":
-        self.task = self._tasks.start(self.turn.run(self._tasks), name="run")
-        return self
-
-    async def over(self) -> Completed | Stopped | Failed | None:
-        """Wait until nothing of the turn runs; how it ended."""
-        await soon(self.task)
-        return self.turn.log.end
-
-
-Start = Callable[..., Run]
-
-
-@pytest.fixture
-async def start() -> AsyncIterator[Start]:
-    tasks = Tasks()
-
-    def run(*stretches: list[Step], **options: Any) -> Run:
-        return Run(tasks, *stretches, **options).start()
-
-    yield run
-    await tasks.close()
 
 
 async def test_a_turn_plays_to_its_end_with_nobody_following(start: Start) -> None:
@@ -274,11 +230,23 @@ async def test_a_turn_whose_task_is_cancelled_has_an_end_too() -> None:
     assert run.upstream.generators_open == 0
 
 
-async def test_a_turn_that_is_waited_for_stops_when_nobody_follows_it(start: Start) -> None:
+async def test_a_turn_that_is_waited_for_stops_when_nobody_follows_it_any_more(start: Start) -> None:
     run = start(NEVER, grace=1000)
-    await soon(run.turn.log.begun())
+    with run.turn.attached():
+        await soon(run.turn.log.begun())
     with run.turn.awaited():
         assert await run.over() == Stopped()
+
+
+async def test_a_turn_whose_follower_has_not_come_yet_is_waited_for_like_one_that_is_followed(
+    start: Start,
+) -> None:
+    run = start(NEVER, grace=1000)
+    with run.turn.awaited():
+        await soon(run.turn.log.begun())
+        await settle()
+
+    assert not run.turn.stopping
 
 
 async def test_a_turn_that_is_waited_for_stops_without_grace_when_its_last_connection_leaves(
@@ -304,3 +272,24 @@ async def test_a_message_that_waits_no_longer_leaves_the_grace_period_as_it_was(
     await settle()
 
     assert run.turn.log.end is None
+
+
+async def test_a_turn_stops_when_whoever_sent_the_message_never_comes_to_follow_it(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deep_chat_proxy.turn.live._ATTACHING", 0.01)
+    run = start(NEVER, grace=0)
+    run.turn.expect_follower()
+
+    assert await run.over() == Stopped()
+
+
+async def test_a_turn_without_a_grace_period_waits_for_its_first_follower(start: Start) -> None:
+    goes_on = asyncio.Event()
+    run = start([[Accepted()], goes_on, [TextDelta("Hi"), Completed()]], grace=0)
+    run.turn.expect_follower()
+    await soon(run.turn.log.begun())
+    with run.turn.attached():
+        goes_on.set()
+
+        assert await run.over() == Completed()

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from types import SimpleNamespace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +25,7 @@ from deep_chat_proxy.turn.events import (
     ToolStarted,
     TurnEvent,
 )
+from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.states import IllegalEventError, TurnState
 from playing import folded, followed, settle, soon
@@ -263,3 +266,92 @@ async def test_a_follower_who_leaves_is_forgotten() -> None:
     assert not log._waiting
     log.extend([Completed()])
     assert log.state is TurnState.COMPLETED
+
+
+@given(events_between, st.integers(1, 12), st.data())
+def test_it_is_known_whether_whoever_has_seen_so_much_has_text_of_the_answer(
+    between: list[TurnEvent], capacity: int, data: st.DataObject
+) -> None:
+    events = [Accepted(), *between]
+    log = log_of(events, capacity=capacity)
+    oldest = max(0, len(events) - capacity)
+    seen = data.draw(st.integers(oldest, len(events)))
+
+    # What was replaced afterwards is no longer part of the answer.
+    if not any(isinstance(event, TextReplaced) for event in events[seen:]):
+        assert log.any_text_until(seen) is bool(folded(events[:seen]))
+
+
+@given(events_between, st.sampled_from([Completed(), Stopped(), Failed(FAILED)]), st.data())
+def test_a_turn_that_ended_before_is_told_as_far_as_somebody_has_not_seen_it(
+    between: list[TurnEvent], end: TurnEvent, data: st.DataObject
+) -> None:
+    events = [Accepted(), *between, end]
+    before = log_of(events)
+    seen = data.draw(st.integers(0, len(events)))
+
+    ended = before.ended_as("turn-1")
+    log = TurnLog.of_ended(msgspec.json.decode(msgspec.json.encode(ended), type=EndedTurn))
+    rest = asyncio.run(followed(log, seen))
+
+    assert (log.text, log.files, log.end, log.last_id) == (
+        before.text,
+        before.files,
+        end,
+        before.last_id,
+    )
+    files = [event.file for event in [*events[:seen], *rest] if isinstance(event, FileReady)]
+    assert files == log.files
+    if seen < len(events):
+        assert rest[-1] == end
+        assert folded(rest, folded(events[:seen])) == folded(events)
+
+
+def test_of_a_turn_that_goes_on_nothing_can_be_kept_yet() -> None:
+    with pytest.raises(ValueError, match="goes on"):
+        log_of(STARTED).ended_as("turn-1")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time; a test sets it."""
+    now = [100.0]
+    monkeypatch.setattr("deep_chat_proxy.turn.log.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_a_turn_is_silent_since_its_last_sign_of_life(clock: list[float]) -> None:
+    log = log_of(STARTED)
+    clock[0] += 30
+    assert log.silent_for == 30
+
+    log.extend([])
+    assert (log.silent_for, log.last_id) == (0, 1)
+    clock[0] += 5
+    log.extend([TextDelta("a")])
+    clock[0] += 2
+    assert log.silent_for == 2
+
+
+def test_a_turn_is_not_silent_while_its_tools_run(clock: list[float]) -> None:
+    log = log_of([Accepted(), ToolStarted("c", "clock", "Looking")])
+    clock[0] += 1000
+    assert log.silent_for == 0
+
+    log.extend([ToolEnded("c", "clock", ok=True), TextDelta("a")])
+    clock[0] += 3
+    assert log.silent_for == 3
+
+
+async def test_a_sign_of_life_wakes_no_follower(clock: list[float]) -> None:
+    log = log_of(STARTED)
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(followed(log, 1))
+        await settle()
+        clock[0] += 1
+        log.extend([])
+        await settle()
+        assert not following.done()
+        log.extend([Completed()])
+
+    assert following.result() == [Completed()]

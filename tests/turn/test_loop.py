@@ -20,7 +20,6 @@ from deep_chat_proxy.turn.events import (
     Stopped,
     TextDelta,
     TextReplaced,
-    ThreadOpened,
     ToolCall,
     ToolCallsRequested,
     ToolEnded,
@@ -37,18 +36,21 @@ ASKED_TOO = ToolCall("call_2", "clock", "{}")
 
 
 class Play:
-    """Plays a script; `shown` is what was emitted, batch by batch."""
+    """Plays a script; `emitted` is every batch, `batches` those with something to show, `shown` what was in them."""
 
     def __init__(self, *stretches: Sequence[Step], tools: FakeTools | None = None, rounds: int = 3) -> None:
         self.upstream = ScriptedTurn(*stretches)
         self.tools = tools or FakeTools()
         self.keeper = FakeKeeper()
-        self.batches: list[list[TurnEvent]] = []
+        self.emitted: list[list[TurnEvent]] = []
         self._loop = TurnLoop(self.upstream, self.tools, self.keeper, self._emit, max_rounds=rounds)
 
     def _emit(self, events: Sequence[TurnEvent]) -> None:
-        if events:
-            self.batches.append(list(events))
+        self.emitted.append(list(events))
+
+    @property
+    def batches(self) -> list[list[TurnEvent]]:
+        return [batch for batch in self.emitted if batch]
 
     @property
     def shown(self) -> list[TurnEvent]:
@@ -83,11 +85,11 @@ async def test_what_came_in_one_batch_is_shown_in_one_batch() -> None:
     assert play.batches == [[Accepted(), TextDelta("Hello"), TextDelta(" there.")], [Completed()]]
 
 
-async def test_a_new_thread_is_kept_and_not_shown() -> None:
-    play = Play([[Accepted()], [ThreadOpened("thread_abc"), TextDelta("Hi."), Completed()]])
+async def test_a_batch_that_shows_nothing_is_passed_on_as_a_sign_of_life() -> None:
+    play = Play([[Accepted()], [], [TextDelta("Hi."), Completed()]])
+    await play.play()
 
-    assert await play.play() == [Accepted(), TextDelta("Hi."), Completed()]
-    assert play.keeper.opened == ["thread_abc"]
+    assert play.emitted[:3] == [[Accepted()], [], [TextDelta("Hi."), Completed()]]
 
 
 async def test_parts_are_joined_with_a_blank_line() -> None:

@@ -13,6 +13,7 @@ from aioresponses import aioresponses as mocked_api
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from upstream.backend import ScriptedBackend, client_of
 from upstream.playing import dialect_of
+from upstream.scenes import threads_can_be_written
 
 
 class CompatibleResponse(aiohttp.ClientResponse):
@@ -40,8 +41,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def backend() -> AsyncIterator[ScriptedBackend]:
-    """A scripted back end; a request that nothing is scripted for fails the test."""
+    """A scripted back end; a request that nothing is scripted for fails the test, but for messages of a thread."""
     backend = ScriptedBackend()
+    threads_can_be_written(backend)
     await backend.start()
     yield backend
     await backend.close()

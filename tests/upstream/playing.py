@@ -25,7 +25,7 @@ from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.client import ApiClient
 from deep_chat_proxy.upstream.pauses import PollPace
-from playing import FakeThread
+from playing import FakeKeeper, FakeThread
 
 P = TypeVar("P", bound="Played")
 
@@ -38,6 +38,7 @@ class Tools:
 
     def __init__(self) -> None:
         self.calls: list[ToolCall] = []
+        self.may_be_repeated: set[str] = set()
 
     async def run(self, call: ToolCall) -> ToolOutput:
         self.calls.append(call)
@@ -46,26 +47,27 @@ class Tools:
     def label(self, name: str) -> str:
         return f"Using {name}…"
 
+    def repeatable(self, name: str) -> bool:
+        return name in self.may_be_repeated
 
-class Keeper:
-    """Keeps threads and files in lists."""
+
+class Keeper(FakeKeeper):
+    """Keeps what was made of files as well."""
 
     def __init__(self) -> None:
-        self.threads: list[str] = []
-        self.files: list[FileMade] = []
-
-    async def thread_opened(self, upstream_id: str) -> None:
-        self.threads.append(upstream_id)
+        super().__init__()
+        self.made: list[FileMade] = []
 
     async def file_made(self, made: FileMade) -> ChatFile:
-        self.files.append(made)
-        return ChatFile(f"file{len(self.files)}", made.name or "image.png", made.kind)
+        self.made.append(made)
+        return await super().file_made(made)
 
 
 class Played:
-    """What came of a turn; `problem` is what it failed with, by an event or an exception."""
+    """What came of a turn on `thread`; `problem` is what it failed with, by an event or an exception."""
 
-    def __init__(self) -> None:
+    def __init__(self, thread: FakeThread | None = None) -> None:
+        self.thread = thread or FakeThread()
         self.log = TurnLog(capacity=100_000, max_text=1_000_000)
         self.tools = Tools()
         self.keeper = Keeper()
@@ -132,7 +134,10 @@ async def play(
     text: str = "Hello",
     *,
     thread_id: str | None = None,
+    thread: FakeThread | None = None,
     attachments: Sequence[Attachment] = (),
 ) -> Played:
     """Send a message and play its turn to the end."""
-    return await play_turn(dialect.turn(FakeThread(thread_id), UserMessage(text, tuple(attachments))))
+    thread = thread or FakeThread(thread_id)
+    turn = dialect.turn(thread, UserMessage(text, tuple(attachments)))
+    return await play_out(Played(thread), turn)

@@ -8,6 +8,7 @@ import msgspec
 Events = Sequence[tuple[str, Any]]
 THREAD = "thread_abc"
 RUN = "run_1"
+SAID = "msg_0"
 PIECES = ("Grüße", ", 世界", " 🌍", "!\n", "Bye.")
 TEXT = "".join(PIECES)
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
@@ -54,6 +55,11 @@ def message(*parts: Any, message_id: Any = "msg_1", status: str = "completed", *
     }
 
 
+def said_by_visitor(text: str, **fields: Any) -> Any:
+    """A message of the visitor, as a thread holds it."""
+    return message(text, message_id=SAID, role="user", run_id=None, **fields)
+
+
 def delta(part: Any, *, message_id: Any = "msg_1", index: int = 0) -> tuple[str, Any]:
     """More of a message: a text, or another part."""
     part = {"type": "text", "text": {"value": part}} if isinstance(part, str) else part
@@ -79,9 +85,8 @@ def run_event(status: str, **fields: Any) -> tuple[str, Any]:
 
 
 def beginning() -> list[tuple[str, Any]]:
-    """The first events of a new thread's run."""
+    """The first events of a run."""
     return [
-        ("thread.created", {"id": THREAD, "object": "thread", "created_at": 1790000000}),
         ("thread.run.created", run("queued")),
         run_event("queued"),
         run_event("in_progress"),

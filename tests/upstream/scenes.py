@@ -7,14 +7,19 @@ from upstream import recording as rec
 from upstream.backend import Body, Json, ScriptedBackend
 from upstream.playing import Played
 
-NEW = "POST /threads/runs"
+NEW_THREAD = "POST /threads"
+DELETE_THREAD = f"DELETE /threads/{rec.THREAD}"
 OUTPUTS = f"POST /threads/{rec.THREAD}/runs/{rec.RUN}/submit_tool_outputs"
 RUN = f"GET /threads/{rec.THREAD}/runs/{rec.RUN}"
 RUNS = rf"GET /threads/{rec.THREAD}/runs\?.*"
 CANCEL = f"POST /threads/{rec.THREAD}/runs/{rec.RUN}/cancel"
-MESSAGES = rf"GET /threads/{rec.THREAD}/messages\?.*"
+MESSAGES = rf"GET /threads/{rec.THREAD}/messages\?limit=100&.*"
+NEWEST = f"GET /threads/{rec.THREAD}/messages\\?limit=20&order=desc"
 ADD = f"POST /threads/{rec.THREAD}/messages"
 START = f"POST /threads/{rec.THREAD}/runs"
+TAKEN_BACK = f"DELETE /threads/{rec.THREAD}/messages/{rec.SAID}"
+FIRST = [NEW_THREAD, ADD, START]
+"""What is asked for the first message of a thread, up to its run."""
 PARIS = ("call_1", "get_weather", '{"location":"Paris"}')
 ROME = ("call_2", "get_weather", '{"location":"Rome"}')
 OSLO = ("call_3", "get_weather", '{"location":"Oslo"}')
@@ -22,6 +27,12 @@ OSLO = ("call_3", "get_weather", '{"location":"Oslo"}')
 
 def streams(*pieces: bytes, end: str = "close") -> Body:
     return Body(pieces, end=end)
+
+
+def threads_can_be_written(backend: ScriptedBackend) -> None:
+    """Threads can be made and take messages, whatever their ids are."""
+    backend.on(NEW_THREAD, Json({"id": rec.THREAD, "object": "thread"}))
+    backend.on("POST /threads/[^/?#]+/messages", Json(rec.said_by_visitor("Hello")))
 
 
 def can_be_asked(backend: ScriptedBackend, run: Any, *messages: Any) -> None:

@@ -28,7 +28,8 @@ from upstream.backend import client_of
 from upstream.playing import Played, dialect_of, play
 
 BASE = "http://backend/v1"
-RUN = f"{BASE}/threads/{rec.THREAD}/runs/{rec.RUN}"
+RUNS = f"{BASE}/threads/{rec.THREAD}/runs"
+RUN = f"{RUNS}/{rec.RUN}"
 ASSISTANT = f"{BASE}/assistants/asst_1"
 MESSAGES = f"{BASE}/threads/{rec.THREAD}/messages"
 WEATHER = {"name": "get_weather", "description": "The weather.", "parameters": {"type": "object"}}
@@ -62,6 +63,12 @@ def asked(api: mocked_api) -> list[tuple[str, str, Any]]:
     return found
 
 
+def take_message(api: mocked_api) -> None:
+    """Threads can be made and take messages."""
+    api.post(f"{BASE}/threads", payload={"id": rec.THREAD}, repeat=True)
+    api.post(MESSAGES, payload=rec.said_by_visitor("Hello"), repeat=True)
+
+
 def answer_run(api: mocked_api, *messages: Any) -> None:
     """The run is completed and has made `messages`."""
     api.get(RUN, payload=rec.run("completed"), repeat=True)
@@ -69,19 +76,32 @@ def answer_run(api: mocked_api, *messages: Any) -> None:
     api.get(page, payload=rec.listed(*messages), repeat=True)
 
 
-async def test_the_first_message_makes_thread_and_run_in_one_call(
+OURS = {"deep_chat_turn": "turn-1"}
+
+
+async def test_the_first_message_makes_a_thread_and_is_added_to_it_and_run(
     api: mocked_api, polling: AssistantsDialect
 ) -> None:
-    api.post(f"{BASE}/threads/runs", payload=rec.run("queued"))
+    take_message(api)
+    api.post(RUNS, payload=rec.run("queued"))
     answer_run(api, rec.message("Hi!"))
 
     played = await play(polling, "Hello")
 
     assert (played.text, played.end) == ("Hi!", Completed())
-    assert played.keeper.threads == [rec.THREAD]
-    thread = {"messages": [{"role": "user", "content": "Hello"}]}
+    assert played.thread.opened == [rec.THREAD]
     assert asked(api) == [
-        ("POST", "/threads/runs", {"assistant_id": "asst_1", "thread": thread, "stream": False}),
+        ("POST", "/threads", {}),
+        (
+            "POST",
+            f"/threads/{rec.THREAD}/messages",
+            {"role": "user", "content": "Hello", "metadata": OURS},
+        ),
+        (
+            "POST",
+            f"/threads/{rec.THREAD}/runs",
+            {"assistant_id": "asst_1", "stream": False, "metadata": OURS},
+        ),
         ("GET", f"/threads/{rec.THREAD}/runs/{rec.RUN}", None),
         ("GET", f"/threads/{rec.THREAD}/messages?limit=100&order=asc&run_id={rec.RUN}", None),
     ]
@@ -90,16 +110,24 @@ async def test_the_first_message_makes_thread_and_run_in_one_call(
 async def test_a_later_message_is_added_to_the_thread_and_run(
     api: mocked_api, polling: AssistantsDialect
 ) -> None:
-    api.post(MESSAGES, payload={"id": "msg_0"})
-    api.post(f"{BASE}/threads/{rec.THREAD}/runs", payload=rec.run("queued", thread_id=None))
+    take_message(api)
+    api.post(RUNS, payload=rec.run("queued", thread_id=None))
     answer_run(api, rec.message("Hi again!"))
 
     played = await play(polling, "Hello again", thread_id=rec.THREAD)
 
-    assert (played.text, played.keeper.threads) == ("Hi again!", [])
+    assert (played.text, played.thread.opened) == ("Hi again!", [])
     assert asked(api)[:2] == [
-        ("POST", f"/threads/{rec.THREAD}/messages", {"role": "user", "content": "Hello again"}),
-        ("POST", f"/threads/{rec.THREAD}/runs", {"assistant_id": "asst_1", "stream": False}),
+        (
+            "POST",
+            f"/threads/{rec.THREAD}/messages",
+            {"role": "user", "content": "Hello again", "metadata": OURS},
+        ),
+        (
+            "POST",
+            f"/threads/{rec.THREAD}/runs",
+            {"assistant_id": "asst_1", "stream": False, "metadata": OURS},
+        ),
     ]
 
 
@@ -111,13 +139,14 @@ async def test_model_instructions_and_tools_go_into_every_run(
     )
     hosted = [{"type": "file_search"}, {"type": "function", "function": {"name": "other"}}]
     api.get(ASSISTANT, payload={"id": "asst_1", "tools": hosted})
-    api.post(f"{BASE}/threads/runs", payload=rec.run("queued"), repeat=True)
+    take_message(api)
+    api.post(RUNS, payload=rec.run("queued"), repeat=True)
     answer_run(api, rec.message("Hi!"))
 
     await play(dialect)
     await play(dialect)
 
-    bodies = [body for method, path, body in asked(api) if path == "/threads/runs"]
+    bodies = [body for method, path, body in asked(api) if path == f"/threads/{rec.THREAD}/runs"]
     assert bodies[0] == bodies[1]
     assert {name: bodies[0][name] for name in ("model", "instructions", "tools")} == {
         "model": "gpt-x",
@@ -262,16 +291,22 @@ def assert_nothing_leaked(played: Played, log: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "body", "problem"), ERRORS)
+@pytest.mark.parametrize("refused", ["", f"/{rec.THREAD}/messages"])
 async def test_a_refused_first_message_is_a_problem_that_gives_nothing_away(
     api: mocked_api,
     polling: AssistantsDialect,
     caplog: pytest.LogCaptureFixture,
+    refused: str,
     status: int,
     body: Any,
     problem: Problem,
 ) -> None:
     caplog.set_level(logging.INFO)
-    api.post(f"{BASE}/threads/runs", status=status, payload=body, repeat=True)
+    api.post(f"{BASE}/threads{refused}", status=status, payload=body, repeat=True)
+    take_message(api)
+    api.get(f"{RUNS}?limit=1&order=desc", payload=rec.listed(), repeat=True)
+    api.get(f"{MESSAGES}?limit=20&order=desc", payload=rec.listed(), repeat=True)
+    api.delete(f"{BASE}/threads/{rec.THREAD}", payload={"deleted": True})
 
     played = await play(polling)
 
@@ -293,7 +328,10 @@ async def test_a_refused_later_message_is_a_problem_that_gives_nothing_away(
 ) -> None:
     caplog.set_level(logging.INFO)
     api.post(f"{BASE}/threads/{rec.THREAD}/{refused}", status=status, payload=body, repeat=True)
-    api.post(MESSAGES, payload={"id": "msg_0"})
+    take_message(api)
+    api.delete(f"{MESSAGES}/{rec.SAID}", payload={"deleted": True})
+    # Where the back end no longer has the thread, it makes no other one either.
+    api.post(f"{BASE}/threads", status=status, payload=body, repeat=True)
 
     played = await play(polling, thread_id=rec.THREAD)
 
@@ -305,7 +343,8 @@ async def test_a_refused_later_message_is_a_problem_that_gives_nothing_away(
 async def test_outputs_that_a_run_no_longer_takes_are_a_problem(
     api: mocked_api, polling: AssistantsDialect, status: str
 ) -> None:
-    api.post(f"{BASE}/threads/runs", payload=rec.run("queued"))
+    take_message(api)
+    api.post(RUNS, payload=rec.run("queued"))
     api.get(RUN, payload=rec.wants(("call_1", "f", "{}")))
     page = URL(MESSAGES).with_query(limit="100", order="asc", run_id=rec.RUN)
     api.get(page, payload=rec.listed())

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import aiohttp
 import pytest
 
-from deep_chat_proxy.errors import REJECTED, TURN_ACTIVE
+from deep_chat_proxy.errors import REJECTED, TURN_ACTIVE, UNREACHABLE
 from deep_chat_proxy.turn.events import Completed
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
@@ -16,12 +16,28 @@ from playing import FakeThread
 from upstream import recording as rec
 from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, client_of
 from upstream.playing import WAIT, dialect_of, play
-from upstream.scenes import ADD, CANCEL, NEW, OUTPUTS, PARIS, RUN, RUNS, START, can_be_asked, streams
+from upstream.scenes import (
+    ADD,
+    CANCEL,
+    DELETE_THREAD,
+    FIRST,
+    NEW_THREAD,
+    NEWEST,
+    OUTPUTS,
+    PARIS,
+    RUN,
+    RUNS,
+    START,
+    TAKEN_BACK,
+    can_be_asked,
+    streams,
+)
 from upstream.stopping import Held, a_turn, stop_after, stop_while
 
 ACTIVE = {"error": {"message": f"Can't add messages to thread {rec.THREAD} while a run {rec.RUN} is active."}}
 NO_THREAD = {"error": {"message": f"No thread found with id '{rec.THREAD}'."}}
-ANSWERED = streams(rec.stream([*rec.text_run()[1:]]))
+ANSWERED = streams(rec.stream(rec.text_run()))
+TAKEN = Json(rec.said_by_visitor("Hello"))
 
 
 @pytest.mark.parametrize("count", range(1, len(rec.text_run())))
@@ -29,7 +45,7 @@ async def test_a_turn_that_is_stopped_after_any_event_cancels_its_run_and_waits_
     backend: ScriptedBackend, dialect: AssistantsDialect, count: int
 ) -> None:
     pieces = [rec.frame(*event) for event in rec.text_run()[:count]]
-    backend.on(NEW, streams(*pieces, end="stall"))
+    backend.on(START, streams(*pieces, end="stall"))
     can_be_asked(backend, rec.run("in_progress"))
     backend.on(RUNS, Json(rec.listed(rec.run("in_progress"))))
     backend.on(RUN, Json(rec.run("cancelling")), Json(rec.run("cancelled")))
@@ -42,11 +58,11 @@ async def test_a_turn_that_is_stopped_after_any_event_cancels_its_run_and_waits_
 async def test_a_turn_that_ended_has_nothing_to_cancel(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(rec.stream(rec.text_run())))
+    backend.on(START, streams(rec.stream(rec.text_run())))
 
     await play(dialect)
 
-    assert backend.lines == [NEW]
+    assert backend.lines == FIRST
 
 
 @pytest.mark.parametrize("thread_id", [None, rec.THREAD])
@@ -57,9 +73,7 @@ async def test_a_turn_that_is_stopped_while_its_run_is_being_made_cancels_it(
     dialect = dialect_of(client_of(session, backend.base_url), stream=streamed)
     opened = streams(rec.stream(rec.beginning(), done=False), end="stall")
     held = Held(opened if streamed else Json(rec.run("queued")))
-    backend.on(NEW, held)
     backend.on(START, held)
-    backend.on(ADD, Json({"id": "msg_0"}))
     backend.on(RUNS, Json(rec.listed(rec.run("queued"))))
     can_be_asked(backend, rec.run("cancelled"))
 
@@ -75,7 +89,7 @@ async def test_a_turn_that_is_stopped_while_its_run_is_being_made_cancels_it(
 async def test_a_turn_that_is_stopped_while_its_outputs_are_on_their_way_cancels_its_run(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *rec.asks(PARIS)])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *rec.asks(PARIS)])))
     held = Held(streams(rec.stream([rec.run_event("queued")], done=False), end="stall"))
     backend.on(OUTPUTS, held)
     can_be_asked(backend, rec.run("cancelled"))
@@ -98,37 +112,38 @@ async def test_a_turn_that_is_stopped_while_its_outputs_are_on_their_way_cancels
 async def test_a_run_that_was_never_made_is_not_looked_for(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(ADD, Json({"id": "msg_0"}))
     backend.on(START, Json({}, 400))
+    backend.on(TAKEN_BACK, Json({"deleted": True}))
 
     assert (await play(dialect, thread_id=rec.THREAD)).problem == REJECTED
-    assert backend.lines == [ADD, START]
+    assert backend.lines == [ADD, START, TAKEN_BACK]
 
 
 @pytest.mark.parametrize("left", ["in_progress", None])
-async def test_a_run_that_may_have_been_made_is_looked_for_and_cancelled(
+async def test_a_run_that_may_have_been_made_after_all_is_looked_for_and_cancelled(
     backend: ScriptedBackend, dialect: AssistantsDialect, left: str | None
 ) -> None:
-    backend.on(ADD, Json({"id": "msg_0"}))
     backend.on(START, Gone())
-    backend.on(RUNS, Json(rec.listed(*([rec.run(left)] if left else []))))
+    nothing = Json(rec.listed())
+    backend.on(RUNS, nothing, nothing, Json(rec.listed(*([rec.run(left)] if left else []))))
     can_be_asked(backend, rec.run("cancelled"))
 
     played = await play(dialect, thread_id=rec.THREAD)
 
-    assert played.error is not None
-    assert backend.lines[3:] == ([CANCEL, RUN] if left else [])
+    assert played.problem == UNREACHABLE
+    lines = [line for line in backend.lines if "/runs?" not in line]
+    assert lines == [ADD, START, START, *([CANCEL, RUN] if left else [])]
 
 
 @pytest.mark.parametrize("status", [400, 404, 405])
 async def test_a_run_that_cannot_be_cancelled_is_waited_for(
     backend: ScriptedBackend, dialect: AssistantsDialect, status: int
 ) -> None:
-    backend.on(NEW, streams(rec.stream(rec.beginning(), done=False), end="stall"))
+    backend.on(START, streams(rec.stream(rec.beginning(), done=False), end="stall"))
     backend.on(CANCEL, Json({"error": {"message": "Cannot cancel run with status 'completed'."}}, status))
     backend.on(RUN, Json(rec.run("in_progress")), Json(rec.run("completed")))
 
-    await stop_after(a_turn(dialect), 2)
+    await stop_after(a_turn(dialect), 3)
 
     assert backend.lines[-3:] == [CANCEL, RUN, RUN]
 
@@ -143,10 +158,10 @@ async def test_a_back_end_that_does_not_cancel_does_not_hold_up_the_end(
 ) -> None:
     caplog.set_level(logging.INFO)
     dialect = dialect_of(client_of(session, backend.base_url), close_within=0.2)
-    backend.on(NEW, streams(rec.stream(rec.beginning(), done=False), end="stall"))
+    backend.on(START, streams(rec.stream(rec.beginning(), done=False), end="stall"))
     backend.on(CANCEL, cancel)
 
-    await stop_after(a_turn(dialect), 2)
+    await stop_after(a_turn(dialect), 3)
 
     assert "the run could not be ended" in caplog.text
     assert rec.RUN not in caplog.text
@@ -156,7 +171,7 @@ async def test_a_back_end_that_does_not_cancel_does_not_hold_up_the_end(
 async def test_a_thread_with_a_run_left_behind_is_mended_before_the_message_is_posted(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(ADD, Json(ACTIVE, 400), Json({"id": "msg_0"}))
+    backend.on(ADD, Json(ACTIVE, 400), TAKEN)
     backend.on(RUNS, Json(rec.listed(rec.run("requires_action"))))
     can_be_asked(backend, rec.run("cancelled"))
     backend.on(START, ANSWERED)
@@ -170,7 +185,7 @@ async def test_a_thread_with_a_run_left_behind_is_mended_before_the_message_is_p
 async def test_a_thread_whose_run_ends_meanwhile_takes_the_message(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(ADD, Json(ACTIVE, 400), Json({"id": "msg_0"}))
+    backend.on(ADD, Json(ACTIVE, 400), TAKEN)
     backend.on(RUNS, Json(rec.listed(rec.run("completed"))))
     backend.on(START, ANSWERED)
 
@@ -192,26 +207,43 @@ async def test_a_thread_whose_run_will_not_end_refuses_the_message(
 async def test_a_thread_that_the_back_end_lost_is_replaced_and_the_visitor_told(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(ADD, Json(NO_THREAD, 404))
-    backend.on(NEW, streams(rec.stream(rec.text_run())))
+    backend.on(ADD, Json(NO_THREAD, 404), TAKEN)
+    backend.on(NEWEST, Json(rec.listed()))
+    backend.on(START, streams(rec.stream(rec.text_run())))
 
     played = await play(dialect, thread_id=rec.THREAD)
 
     assert played.text == f"{THREAD_LOST}\n\n{rec.TEXT}"
-    assert played.keeper.threads == [rec.THREAD]
-    assert backend.lines == [ADD, NEW]
+    assert played.thread.opened == [rec.THREAD]
+    assert [line for line in backend.lines if "GET" not in line] == [ADD, NEW_THREAD, ADD, START]
+
+
+async def test_no_run_is_made_on_a_thread_that_is_gone_as_soon_as_it_is_made(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(ADD, Json(NO_THREAD, 404))
+    backend.on(NEWEST, Json(NO_THREAD, 404))
+    backend.on(DELETE_THREAD, Json(NO_THREAD, 404))
+    backend.on(START, ANSWERED)
+
+    played = await play(dialect)
+
+    assert played.problem is not None
+    assert START not in backend.lines
+    assert played.thread.opened == []
 
 
 async def test_the_visitor_is_told_of_a_lost_thread_also_where_the_answer_is_said_anew(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(ADD, Json(NO_THREAD, 404))
+    backend.on(ADD, Json(NO_THREAD, 404), TAKEN)
+    backend.on(NEWEST, Json(rec.listed()))
     wrong = [
         rec.delta("Wrong"),
         ("thread.message.completed", rec.message("Right")),
         rec.run_event("completed"),
     ]
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *wrong])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *wrong])))
 
     played = await play(dialect, thread_id=rec.THREAD)
 

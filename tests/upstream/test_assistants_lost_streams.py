@@ -1,9 +1,11 @@
 """Streams that break off: the run is asked for, and the whole text is said, once."""
 
+from typing import Any
+
 import aiohttp
 import pytest
 
-from deep_chat_proxy.errors import CUT_OFF, FAILED
+from deep_chat_proxy.errors import CUT_OFF
 from deep_chat_proxy.turn.events import Completed
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from upstream import recording as rec
@@ -11,17 +13,22 @@ from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, client_o
 from upstream.playing import dialect_of, play
 from upstream.scenes import (
     CANCEL,
+    FIRST,
     MESSAGES,
-    NEW,
     OUTPUTS,
     PARIS,
     RUN,
     RUNS,
+    START,
     assert_whole,
     can_be_asked,
     streams,
     whole_run_can_be_asked,
 )
+
+RUNS_ASKED = f"GET /threads/{rec.THREAD}/runs?limit=1&order=desc"
+MESSAGES_ASKED = f"GET /threads/{rec.THREAD}/messages?limit=100&order=asc&run_id={rec.RUN}"
+WHOLE = streams(rec.stream(rec.text_run()))
 
 
 def lost_after(count: int, *, end: str) -> Answer:
@@ -34,8 +41,9 @@ async def test_a_stream_that_is_lost_after_any_event_is_made_good_by_asking(
     backend: ScriptedBackend, dialect: AssistantsDialect, end: str
 ) -> None:
     whole_run_can_be_asked(backend)
-    for count in range(2, len(rec.text_run()) + 1):
-        backend.on(NEW, lost_after(count, end=end))
+    backend.on(RUNS, Json(rec.listed(rec.run("in_progress"))))
+    for count in range(len(rec.text_run()) + 1):
+        backend.on(START, lost_after(count, end=end))
 
         assert_whole(await play(dialect))
 
@@ -46,7 +54,7 @@ async def test_a_stream_that_is_reset_or_falls_silent_is_made_good_by_asking(
     dialect = dialect_of(client_of(session, backend.base_url, silence=0.05))
     whole_run_can_be_asked(backend)
     for count, end in ((7, "stall"), (9, "stall"), (9, "reset")):
-        backend.on(NEW, lost_after(count, end=end))
+        backend.on(START, lost_after(count, end=end))
 
         assert_whole(await play(dialect))
 
@@ -67,7 +75,7 @@ async def test_an_event_that_cannot_be_read_is_made_good_by_asking(
     dialect = dialect_of(client_of(session, backend.base_url, max_event=100_000))
     whole_run_can_be_asked(backend)
     before = rec.stream([*rec.beginning(), rec.delta("Grüße"), rec.delta(", 世")], done=False)
-    backend.on(NEW, streams(before + broken + rec.stream([rec.delta("never read")])))
+    backend.on(START, streams(before + broken + rec.stream([rec.delta("never read")])))
 
     assert_whole(await play(dialect))
 
@@ -76,7 +84,7 @@ async def test_deltas_that_were_lost_are_made_good_by_the_whole_message(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
     events = [rec.delta("Grüße"), rec.delta("!\n"), ("thread.message.completed", rec.message(rec.TEXT))]
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *events, rec.run_event("completed")])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *events, rec.run_event("completed")])))
 
     played = await play(dialect)
 
@@ -86,7 +94,7 @@ async def test_deltas_that_were_lost_are_made_good_by_the_whole_message(
 async def test_a_stream_lost_between_tools_is_asked_for_and_what_was_said_before_them_is_not_lost(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), rec.delta("Let me")], done=False), end="cut"))
+    backend.on(START, streams(rec.stream([*rec.beginning(), rec.delta("Let me")], done=False), end="cut"))
     backend.on(RUN, Json(rec.run("in_progress")), Json(rec.wants(PARIS)), Json(rec.run("completed")))
     first, second = rec.message("Let me see."), rec.message("Sunny.", message_id="msg_2")
     backend.on(MESSAGES, Json(rec.listed(first)), Json(rec.listed(first, second)))
@@ -102,7 +110,7 @@ async def test_a_stream_lost_between_tools_is_asked_for_and_what_was_said_before
 async def test_outputs_whose_answer_was_lost_are_sent_again_only_if_they_did_not_arrive(
     backend: ScriptedBackend, dialect: AssistantsDialect, taken: bool, lost: Answer
 ) -> None:
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *rec.asks(PARIS)])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *rec.asks(PARIS)])))
     finished = streams(rec.stream([*rec.said("Sunny"), rec.run_event("completed")]))
     backend.on(OUTPUTS, lost, finished)
     can_be_asked(backend, rec.run("completed") if taken else rec.wants(PARIS), rec.message("Sunny"))
@@ -117,39 +125,100 @@ async def test_outputs_whose_answer_was_lost_are_sent_again_only_if_they_did_not
 async def test_a_stream_that_ends_before_it_names_anything_is_an_error(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(b": hello\n\n", end="cut"), streams(rec.DONE))
+    backend.on(START, streams(b": hello\n\n", end="cut"), streams(rec.DONE))
+    backend.on(RUNS, Json(rec.listed()))
 
     assert (await play(dialect)).problem == CUT_OFF
     assert (await play(dialect)).problem == CUT_OFF
 
 
-async def test_a_run_that_was_lost_before_it_was_named_is_found_on_its_thread_and_cancelled(
-    backend: ScriptedBackend, dialect: AssistantsDialect
+OURS, ANOTHERS = {"deep_chat_turn": "turn-1"}, {"deep_chat_turn": "turn-0"}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        rec.run("in_progress"),
+        rec.run("in_progress", metadata={}),
+        rec.run("queued", metadata=OURS),
+        rec.run("completed", metadata=OURS),
+    ],
+)
+@pytest.mark.parametrize("lost", [Gone(), Json({}, 500), Body((), end="cut")])
+async def test_a_run_that_was_lost_before_it_was_named_is_found_on_its_thread_and_its_answer_had(
+    backend: ScriptedBackend, dialect: AssistantsDialect, found: Any, lost: Answer
 ) -> None:
-    backend.on(NEW, lost_after(1, end="cut"))
-    backend.on(RUNS, Json(rec.listed(rec.run("in_progress"))))
-    can_be_asked(backend, rec.run("cancelled"))
+    backend.on(START, lost)
+    backend.on(RUNS, Json(rec.listed(found)))
+    whole_run_can_be_asked(backend)
 
     played = await play(dialect)
 
-    assert played.problem == CUT_OFF
-    assert played.keeper.threads == [rec.THREAD]
-    assert backend.lines[-2:] == [CANCEL, RUN]
+    assert_whole(played)
+    assert played.thread.opened == [rec.THREAD]
+    assert backend.lines == [*FIRST, RUNS_ASKED, RUN, MESSAGES_ASKED]
+
+
+@pytest.mark.parametrize(
+    "found", [rec.run("completed"), rec.run("completed", metadata=ANOTHERS), rec.run("failed", metadata={})]
+)
+@pytest.mark.parametrize("lost", [Gone(), Json({}, 500)])
+async def test_a_run_that_was_not_made_is_made_again_and_none_of_another_turn_taken_for_it(
+    backend: ScriptedBackend, dialect: AssistantsDialect, found: Any, lost: Answer
+) -> None:
+    backend.on(START, lost, streams(rec.stream(rec.text_run())))
+    backend.on(RUNS, Json(rec.listed(found)))
+
+    assert_whole(await play(dialect))
+    assert backend.lines.count(START) == 2
+
+
+async def test_a_run_of_another_turn_that_goes_on_is_ended_before_ours_is_made_again(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(START, Json({"error": {"message": "already has an active run"}}, 400), WHOLE)
+    backend.on(RUNS, Json(rec.listed(rec.run("in_progress", metadata=ANOTHERS))))
+    can_be_asked(backend, rec.run("cancelled"))
+
+    assert_whole(await play(dialect))
+    assert backend.lines == [*FIRST, RUNS_ASKED, RUNS_ASKED, CANCEL, RUN, START]
+
+
+async def test_a_run_that_is_ours_already_is_followed_where_a_second_one_is_refused(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(START, Json({"error": {"message": "already has an active run"}}, 400))
+    backend.on(RUNS, Json(rec.listed(rec.run("in_progress", metadata=OURS))))
+    whole_run_can_be_asked(backend)
+
+    assert_whole(await play(dialect))
 
 
 async def test_a_server_that_knows_no_streams_is_asked_for_its_run(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, Json(rec.run("queued")))
+    backend.on(START, Json(rec.run("queued")))
     whole_run_can_be_asked(backend)
 
     assert_whole(await play(dialect))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"{}", b""])
-async def test_an_answer_that_is_no_run_is_an_error(
+async def test_an_answer_that_is_no_run_is_an_error_where_there_is_none(
     backend: ScriptedBackend, dialect: AssistantsDialect, body: bytes
 ) -> None:
-    backend.on(NEW, Body((body,), content_type="text/html"))
+    backend.on(START, Body((body,), content_type="text/html"))
+    backend.on(RUNS, Json(rec.listed()))
 
-    assert (await play(dialect)).problem == FAILED
+    assert (await play(dialect)).problem == CUT_OFF
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b""])
+async def test_an_answer_that_is_no_run_does_not_matter_where_the_run_can_be_found(
+    backend: ScriptedBackend, dialect: AssistantsDialect, body: bytes
+) -> None:
+    backend.on(START, Body((body,), content_type="text/html"))
+    backend.on(RUNS, Json(rec.listed(rec.run("queued", metadata=OURS))))
+    whole_run_can_be_asked(backend)
+
+    assert_whole(await play(dialect))

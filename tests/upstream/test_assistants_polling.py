@@ -24,7 +24,7 @@ from deep_chat_proxy.upstream.pauses import PollPace
 from upstream import recording as rec
 from upstream.backend import Body, Json, ScriptedBackend, client_of
 from upstream.playing import dialect_of, play
-from upstream.scenes import CANCEL, MESSAGES, NEW, OUTPUTS, PARIS, RUN, whole_run_can_be_asked
+from upstream.scenes import CANCEL, MESSAGES, OUTPUTS, PARIS, RUN, START, whole_run_can_be_asked
 
 PACE = PollPace(first=0.4, longest=1.0, growth=1.5)
 
@@ -37,7 +37,7 @@ def _no_real_waiting(sleeps: list[float]) -> None:
 @pytest.fixture
 def polling(backend: ScriptedBackend, session: aiohttp.ClientSession) -> AssistantsDialect:
     """The dialect as it asks for its runs."""
-    backend.on(NEW, Json(rec.run("queued")))
+    backend.on(START, Json(rec.run("queued")))
     return dialect_of(client_of(session, backend.base_url), stream=False, pace=PACE)
 
 
@@ -62,7 +62,7 @@ async def test_a_run_that_is_asked_for_becomes_the_events_of_a_turn(
         Usage(11, 7),
         Completed(),
     ]
-    assert played.keeper.threads == [rec.THREAD]
+    assert played.thread.opened == [rec.THREAD]
 
 
 async def test_pauses_grow_to_the_longest_and_stay_there(
@@ -170,7 +170,7 @@ async def test_tools_run_while_a_run_is_asked_for_and_what_was_said_before_is_sa
     assert (played.text, played.end) == ("Let me see.\n\nSunny.", Completed())
     kinds = [type(event).__name__ for event in played.events]
     assert kinds.index("TextDelta") < kinds.index("ToolStarted")
-    assert backend.requests[4].json["stream"] is False
+    assert [seen.json["stream"] for seen in backend.requests if seen.line == OUTPUTS] == [False]
 
 
 async def test_an_answer_that_fails_once_does_not_end_the_turn(

@@ -33,13 +33,26 @@ from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from upstream import recording as rec
 from upstream.backend import Json, ScriptedBackend
 from upstream.playing import play
-from upstream.scenes import CANCEL, NEW, OSLO, OUTPUTS, PARIS, ROME, RUN, assert_whole, can_be_asked, streams
+from upstream.scenes import (
+    CANCEL,
+    FIRST,
+    NEW_THREAD,
+    OSLO,
+    OUTPUTS,
+    PARIS,
+    ROME,
+    RUN,
+    START,
+    assert_whole,
+    can_be_asked,
+    streams,
+)
 
 
 async def test_a_text_run_becomes_the_events_of_a_turn(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(rec.stream(rec.text_run())))
+    backend.on(START, streams(rec.stream(rec.text_run())))
 
     played = await play(dialect)
 
@@ -50,8 +63,8 @@ async def test_a_text_run_becomes_the_events_of_a_turn(
         Usage(11, 7),
         Completed(),
     ]
-    assert played.keeper.threads == [rec.THREAD]
-    assert backend.lines == [NEW]
+    assert played.thread.opened == [rec.THREAD]
+    assert backend.lines == FIRST
 
 
 async def test_a_stream_may_be_split_at_every_byte(
@@ -65,17 +78,17 @@ async def test_a_stream_may_be_split_at_every_byte(
     ]
     whole = rec.stream(events)
     for at in range(1, len(whole)):
-        backend.on(NEW, streams(whole[:at], whole[at:]))
+        backend.on(START, streams(whole[:at], whole[at:]))
         played = await play(dialect)
         assert (at, played.text, played.end) == (at, "Grüße, 世界 🌍", Completed())
-    assert set(backend.lines) == {NEW}
+    assert set(backend.lines) == set(FIRST)
 
 
 async def test_one_connection_serves_turn_after_turn(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
     *events, end = [rec.frame(*event) for event in rec.text_run()]
-    backend.on(NEW, streams(*events, end, rec.DONE))
+    backend.on(START, streams(*events, end, rec.DONE))
 
     for _ in range(3):
         assert_whole(await play(dialect))
@@ -87,14 +100,14 @@ async def test_nothing_that_follows_the_end_of_a_run_is_said(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
     late = [*rec.text_run(), rec.delta("late"), rec.run_event("failed")]
-    backend.on(NEW, streams(rec.stream(late)))
+    backend.on(START, streams(rec.stream(late)))
 
     assert_whole(await play(dialect))
 
 
 async def test_a_stream_may_come_byte_by_byte(backend: ScriptedBackend, dialect: AssistantsDialect) -> None:
     whole = rec.stream(rec.text_run())
-    backend.on(NEW, streams(*(whole[at : at + 1] for at in range(len(whole)))))
+    backend.on(START, streams(*(whole[at : at + 1] for at in range(len(whole)))))
 
     assert_whole(await play(dialect))
 
@@ -218,17 +231,17 @@ FORMS = [
 async def test_a_stream_of_any_form_is_understood(
     backend: ScriptedBackend, dialect: AssistantsDialect, form: Callable[[rec.Events], bytes]
 ) -> None:
-    backend.on(NEW, streams(form(rec.text_run())))
+    backend.on(START, streams(form(rec.text_run())))
 
     assert_whole(await play(dialect))
-    assert backend.lines == [NEW]
+    assert backend.lines == FIRST
 
 
 @pytest.mark.parametrize("form", [_crlf, _wrapped, _bare, _content_as_object, _milliseconds])
 async def test_tool_calls_in_a_stream_of_any_form_are_understood(
     backend: ScriptedBackend, dialect: AssistantsDialect, form: Callable[[rec.Events], bytes]
 ) -> None:
-    backend.on(NEW, streams(form([*rec.beginning(), *rec.asks(PARIS)])))
+    backend.on(START, streams(form([*rec.beginning(), *rec.asks(PARIS)])))
     backend.on(OUTPUTS, streams(form([*rec.said("Sunny"), rec.run_event("completed")])))
 
     played = await play(dialect)
@@ -244,8 +257,9 @@ async def test_ids_may_be_anything(
 ) -> None:
     ids = {"id": run_id, "thread_id": run_id}
     call = msgspec.convert(rec.wants((run_id, "f", "{}")), dict)
+    backend.on(NEW_THREAD, Json({"id": run_id}))
     backend.on(
-        NEW,
+        "POST /threads/[^/?#]+/runs",
         streams(
             rec.stream(
                 [("thread.created", {"id": run_id}), ("thread.run.created", {**rec.run("queued"), **ids})]
@@ -274,7 +288,9 @@ async def test_ids_may_be_anything(
 async def test_two_rounds_of_function_calls_go_on_in_new_streams(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *rec.said("Let me see."), *rec.asks(PARIS, ROME)])))
+    backend.on(
+        START, streams(rec.stream([*rec.beginning(), *rec.said("Let me see."), *rec.asks(PARIS, ROME)]))
+    )
     backend.on(
         OUTPUTS,
         streams(rec.stream([rec.run_event("in_progress"), *rec.asks(OSLO)])),
@@ -286,7 +302,7 @@ async def test_two_rounds_of_function_calls_go_on_in_new_streams(
     assert played.text == "Let me see.\n\nAll sunny."
     assert played.end == Completed()
     assert [call.call_id for call in played.tools.calls] == ["call_1", "call_2", "call_3"]
-    assert [seen.json for seen in backend.requests[1:]] == [
+    assert [seen.json for seen in backend.requests[3:]] == [
         {
             "tool_outputs": [
                 {"tool_call_id": "call_1", "output": 'get_weather {"location":"Paris"}'},
@@ -299,20 +315,20 @@ async def test_two_rounds_of_function_calls_go_on_in_new_streams(
             "stream": True,
         },
     ]
-    assert backend.lines == [NEW, OUTPUTS, OUTPUTS]
+    assert backend.lines == [*FIRST, OUTPUTS, OUTPUTS]
 
 
 async def test_a_model_that_never_stops_asking_is_stopped_and_its_run_cancelled(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *rec.asks(PARIS)])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *rec.asks(PARIS)])))
     backend.on(OUTPUTS, streams(rec.stream(rec.asks(PARIS))))
     can_be_asked(backend, rec.run("cancelled"))
 
     played = await play(dialect)
 
     assert played.problem == TOO_MANY_ROUNDS
-    assert backend.lines == [NEW, *[OUTPUTS] * 5, CANCEL, RUN]
+    assert backend.lines == [*FIRST, *[OUTPUTS] * 5, CANCEL, RUN]
 
 
 async def test_files_and_annotations_become_files_and_readable_text(
@@ -339,12 +355,12 @@ async def test_files_and_annotations_become_files_and_readable_text(
         rec.delta(annotated, index=1),
         ("thread.message.completed", full),
     ]
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *events, rec.run_event("completed")])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *events, rec.run_event("completed")])))
 
     played = await play(dialect)
 
     assert played.text == "See numbers."
-    assert played.keeper.files == [
+    assert played.keeper.made == [
         FileMade("file-1", None, FileKind.IMAGE),
         FileMade("file-2", "numbers.csv", FileKind.ANY),
         FileMade("file-3", "b.PNG", FileKind.IMAGE),
@@ -363,7 +379,7 @@ async def test_text_after_a_picture_is_a_paragraph_of_its_own(
         rec.delta("ter", index=2),
         ("thread.message.completed", full),
     ]
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *events, rec.run_event("completed")])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *events, rec.run_event("completed")])))
 
     played = await play(dialect)
 
@@ -373,7 +389,7 @@ async def test_text_after_a_picture_is_a_paragraph_of_its_own(
 async def test_a_refusal_is_text(backend: ScriptedBackend, dialect: AssistantsDialect) -> None:
     part = {"type": "refusal", "refusal": "I cannot help with that."}
     events = [rec.delta(part), ("thread.message.completed", rec.message(part)), rec.run_event("completed")]
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *events])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *events])))
 
     assert (await play(dialect)).text == "I cannot help with that."
 
@@ -389,7 +405,7 @@ async def test_hosted_tools_are_told_of_once(backend: ScriptedBackend, dialect: 
         *rec.said("Done."),
         rec.run_event("completed"),
     ]
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *events])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *events])))
 
     assert (await play(dialect)).statuses == ["Searching the files…", "Running code…"]
 
@@ -420,20 +436,20 @@ async def test_every_end_of_a_run_ends_the_turn_and_keeps_its_text(
     backend: ScriptedBackend, dialect: AssistantsDialect, status: str, fields: Any, ends: TerminalEvent
 ) -> None:
     backend.on(
-        NEW, streams(rec.stream([*rec.beginning(), rec.delta("Some"), rec.run_event(status, **fields)]))
+        START, streams(rec.stream([*rec.beginning(), rec.delta("Some"), rec.run_event(status, **fields)]))
     )
 
     played = await play(dialect)
 
     assert (played.text, played.end) == ("Some", ends)
-    assert backend.lines == [NEW]
+    assert backend.lines == FIRST
 
 
 async def test_what_a_failed_run_says_stays_out_of_the_log(
     backend: ScriptedBackend, dialect: AssistantsDialect, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), rec.run_event("failed", last_error=FAULT)])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), rec.run_event("failed", last_error=FAULT)])))
 
     await play(dialect)
 
@@ -447,7 +463,7 @@ async def test_a_message_that_the_content_filter_cut_makes_a_cut_answer(
 ) -> None:
     cut = rec.message("Some", status="incomplete", incomplete_details=FILTERED)
     events = [rec.delta("Some"), ("thread.message.incomplete", cut), rec.run_event("incomplete")]
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), *events])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), *events])))
 
     assert (await play(dialect)).end == Completed(Cut.CONTENT_FILTER)
 
@@ -455,7 +471,7 @@ async def test_a_message_that_the_content_filter_cut_makes_a_cut_answer(
 async def test_an_answer_that_holds_nothing_is_an_error(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(NEW, streams(rec.stream([*rec.beginning(), rec.run_event("completed")])))
+    backend.on(START, streams(rec.stream([*rec.beginning(), rec.run_event("completed")])))
 
     assert (await play(dialect)).problem == EMPTY_ANSWER
 
@@ -474,10 +490,10 @@ async def test_an_error_event_ends_the_turn_and_its_run(
     backend: ScriptedBackend, dialect: AssistantsDialect, error: bytes, end: str
 ) -> None:
     events = rec.stream([*rec.beginning(), rec.delta("Some")], done=False)
-    backend.on(NEW, streams(events + error, end=end))
+    backend.on(START, streams(events + error, end=end))
     can_be_asked(backend, rec.run("failed"))
 
     played = await play(dialect)
 
     assert (played.text, played.problem) == ("Some", OVERLOADED)
-    assert backend.lines == [NEW, CANCEL, RUN]
+    assert backend.lines == [*FIRST, CANCEL, RUN]

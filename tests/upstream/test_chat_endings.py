@@ -45,7 +45,7 @@ HI = streams(*rec.said("Hi!"))
 @pytest.fixture
 def dialect(backend: ScriptedBackend, session: aiohttp.ClientSession) -> ChatDialect:
     """The dialect in front of the scripted back end."""
-    return dialect_of(client_of(session, backend.base_url, silence=0.1, max_event=50_000))
+    return dialect_of(client_of(session, backend.base_url, silence=0.1, first=0.1, max_event=50_000))
 
 
 def said_until(count: int) -> str:

@@ -161,7 +161,7 @@ async def test_a_file_of_the_container_is_fetched_once_and_named_without_its_fol
 
     answer = await say(dialect)
 
-    (made,) = answer.keeper.files
+    (made,) = answer.keeper.made
     assert (made.name, made.kind, made.upstream_id) == (
         "numbers.csv",
         FileKind.ANY,
@@ -183,7 +183,7 @@ async def test_a_file_that_cannot_be_fetched_is_named_and_the_answer_goes_on(
 
     answer = await say(dialect)
 
-    assert [(made.name, made.path) for made in answer.keeper.files] == [("numbers.csv", None)]
+    assert [(made.name, made.path) for made in answer.keeper.made] == [("numbers.csv", None)]
     assert answer.outcome == ("See here.", Completed())
     assert await asyncio.to_thread(lambda: list(no_spool.iterdir())) == []
 
@@ -204,7 +204,7 @@ async def test_a_picture_of_the_container_is_shown_as_one(
     backend.on(NEW, streams(*annotated({**CITED_FILE, "filename": name})))
     backend.on(CONTENT, Body((PNG,), content_type="image/png"))
 
-    (made,) = (await say(dialect)).keeper.files
+    (made,) = (await say(dialect)).keeper.made
 
     assert made.kind == kind
     assert made.name
@@ -240,7 +240,7 @@ async def test_a_picture_that_the_model_drew_is_a_file(
 
     answer = await say(dialect)
 
-    assert [(made.name, made.kind) for made in answer.keeper.files] == [(name, FileKind.IMAGE)]
+    assert [(made.name, made.kind) for made in answer.keeper.made] == [(name, FileKind.IMAGE)]
     assert answer.keeper.contents == [PNG]
     assert answer.outcome == ("", Completed())
     assert answer.statuses == ["Drawing a picture…"]
@@ -255,7 +255,7 @@ async def test_a_picture_that_cannot_be_read_is_passed_over(
 
     answer = await say(dialect)
 
-    assert (answer.keeper.files, answer.outcome) == ([], ("Sorry.", Completed()))
+    assert (answer.keeper.made, answer.outcome) == ([], ("Sorry.", Completed()))
 
 
 async def test_text_after_a_picture_is_a_paragraph_of_its_own(

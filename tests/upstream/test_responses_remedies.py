@@ -106,7 +106,7 @@ async def test_calls_that_a_conversation_waits_for_are_answered_with_the_message
     assert answer.outcome == ("Hi!", Completed())
     assert inputs(backend) == [[user("Hello")], [output("call_2", INTERRUPTED), user("Hello")]]
     assert backend.requests[1].target.endswith("/items?limit=100&order=desc")
-    assert thread.anchor == Anchor(AnchorKind.CONVERSATION, rec.CONVERSATION)
+    assert thread.anchor == Anchor(AnchorKind.CONVERSATION, rec.CONVERSATION, "msg_1")
 
 
 async def test_calls_that_a_chain_waits_for_are_answered_with_the_message(
@@ -165,6 +165,7 @@ async def test_outputs_and_words_of_a_turn_that_was_stopped_go_along_with_the_ne
     outputs = OutputsGiven((ToolOutput("call_1", "Sunny"), ToolOutput("call_2", "Rain")))
     thread = RememberingThread(*ASKED, outputs, AssistantSaid("In Paris it"), covered=2, **place)
     backend.on(NEW, HI)
+    backend.on(ITEMS, Json(rec.listed()))
 
     await say(dialect_of(client, way=way), thread=thread)
 
@@ -185,7 +186,7 @@ async def test_a_conversation_that_is_gone_is_begun_anew_and_the_visitor_is_told
     assert answer.outcome == (f"{THREAD_LOST}\n\nHi!", Completed())
     assert backend.lines == [NEW, OPEN, NEW]
     assert [backend.requests[at].json["conversation"] for at in (0, 2)] == [rec.CONVERSATION, "conv_2"]
-    assert thread.anchor == Anchor(AnchorKind.CONVERSATION, "conv_2")
+    assert thread.anchor == Anchor(AnchorKind.CONVERSATION, "conv_2", "msg_1")
     assert inputs(backend)[1] == [user("Hello")]
     assert thread.entries == []
 

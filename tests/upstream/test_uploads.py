@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from deep_chat_proxy.errors import NOT_CONFIGURED, RATE_LIMITED, REJECTED, ChatError
+from deep_chat_proxy.errors import FAILED, NOT_CONFIGURED, RATE_LIMITED, REJECTED, ChatError
 from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.message import message_body
 from deep_chat_proxy.upstream.files import SentFile
 from upstream import recording as rec
-from upstream.backend import Answer, Body, Json, ScriptedBackend, Seen
+from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, Seen
 from upstream.playing import play
-from upstream.scenes import ADD, NEW, START, streams
+from upstream.scenes import ADD, DELETE_THREAD, NEWEST, START, TAKEN_BACK, streams
 from upstream.stopping import Held, a_turn, stop_while
 
 SendFile = Callable[..., Attachment]
@@ -37,6 +38,12 @@ def uploads(backend: ScriptedBackend) -> list[str]:
     return [line for line in backend.lines if "/files" in line]
 
 
+def posted(backend: ScriptedBackend) -> Any:
+    """The one message that was put on the thread."""
+    (message,) = [seen.json for seen in backend.requests if seen.line == ADD]
+    return message
+
+
 async def test_attachments_are_uploaded_and_named_in_the_message(
     backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile
 ) -> None:
@@ -46,7 +53,7 @@ async def test_attachments_are_uploaded_and_named_in_the_message(
         attachment("t.csv", media="text/csv"),
     ]
     backend.on("POST /files", _stored)
-    backend.on(NEW, streams(rec.stream(rec.text_run())))
+    backend.on(START, streams(rec.stream(rec.text_run())))
 
     played = await play(dialect, "Look", attachments=files)
 
@@ -60,19 +67,18 @@ async def test_attachments_are_uploaded_and_named_in_the_message(
     assert b'name="purpose"\r\n\r\nassistants' in by_name["content of ä"].body
     assert b"vision" in by_name["photo"].body
     assert b"Content-Type: image/png" in by_name["photo"].body
-    assert backend.requests[3].json["thread"]["messages"] == [
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "Look"},
-                {"type": "image_file", "image_file": {"file_id": "id of photo.png"}},
-            ],
-            "attachments": [
-                {"file_id": 'id of ä b%20"c".txt', "tools": [{"type": "file_search"}]},
-                {"file_id": "id of t.csv", "tools": [{"type": "code_interpreter"}]},
-            ],
-        }
-    ]
+    assert posted(backend) == {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "Look"},
+            {"type": "image_file", "image_file": {"file_id": "id of photo.png"}},
+        ],
+        "attachments": [
+            {"file_id": 'id of ä b%20"c".txt', "tools": [{"type": "file_search"}]},
+            {"file_id": "id of t.csv", "tools": [{"type": "code_interpreter"}]},
+        ],
+        "metadata": {"deep_chat_turn": "turn-1"},
+    }
     assert played.text == rec.TEXT
     assert not any(file.path.exists() for file in files)
 
@@ -86,7 +92,7 @@ async def test_an_upload_that_must_be_repeated_is_sent_whole_again(
     backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile, sleeps: list[float]
 ) -> None:
     backend.on("POST /files", Json({}, 429, {"Retry-After": "1"}), _stored)
-    backend.on(NEW, streams(rec.stream(rec.text_run())))
+    backend.on(START, streams(rec.stream(rec.text_run())))
 
     played = await play(dialect, attachments=[attachment()])
 
@@ -128,8 +134,8 @@ async def test_uploads_are_deleted_where_their_message_is_refused(
     backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile, thread_id: str | None
 ) -> None:
     backend.on("POST /files", Json({"id": "file-1"}))
-    backend.on(NEW, Json({}, 400))
     backend.on(ADD, Json({}, 400))
+    backend.on(DELETE_THREAD, Json({"deleted": True}))
     backend.on("DELETE /files/file-1", Json({"deleted": True}))
     file = attachment()
 
@@ -137,19 +143,35 @@ async def test_uploads_are_deleted_where_their_message_is_refused(
 
     assert played.problem == REJECTED
     assert uploads(backend) == ["POST /files", "DELETE /files/file-1"]
+    assert (DELETE_THREAD in backend.lines) is (thread_id is None)
     assert not file.path.exists()
 
 
-async def test_uploads_that_a_message_holds_are_kept_where_its_run_is_refused(
+async def test_a_message_whose_run_is_refused_is_taken_back_with_its_uploads(
     backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile, sleeps: list[float]
 ) -> None:
     backend.on("POST /files", Json({"id": "file-1"}))
-    backend.on(ADD, Json({"id": "msg_0"}))
     backend.on(START, Json({}, 429))
+    backend.on(TAKEN_BACK, Json({"deleted": True}))
+    backend.on("DELETE /files/file-1", Json({"deleted": True}))
 
     played = await play(dialect, thread_id=rec.THREAD, attachments=[attachment()])
 
     assert (played.problem, len(sleeps)) == (RATE_LIMITED, 2)
+    assert backend.lines[-2:] == [TAKEN_BACK, "DELETE /files/file-1"]
+
+
+@pytest.mark.usefixtures("sleeps")
+async def test_uploads_stay_where_nobody_knows_whether_a_message_holds_them(
+    backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile
+) -> None:
+    backend.on("POST /files", Json({"id": "file-1"}))
+    backend.on(ADD, Gone())
+    backend.on(NEWEST, Json({}, 500))
+
+    played = await play(dialect, thread_id=rec.THREAD, attachments=[attachment()])
+
+    assert played.problem == FAILED
     assert uploads(backend) == ["POST /files"]
 
 
@@ -172,12 +194,11 @@ async def test_files_without_a_word_make_a_message(
     backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile, kind: FileKind
 ) -> None:
     backend.on("POST /files", Json({"id": "file-1"}))
-    backend.on(NEW, streams(rec.stream(rec.text_run())))
+    backend.on(START, streams(rec.stream(rec.text_run())))
 
     await play(dialect, "", attachments=[attachment(kind=kind)])
 
-    (message,) = backend.requests[1].json["thread"]["messages"]
-    assert message["content"]
+    assert posted(backend)["content"]
 
 
 async def test_a_file_of_the_back_end_is_read_in_pieces(
@@ -224,12 +245,11 @@ async def test_many_files_are_sent_a_few_at_a_time_and_keep_their_order(
         return Json({"id": f"file-{name}"})
 
     backend.on("POST /files", store)
-    backend.on(NEW, streams(rec.stream(rec.text_run())))
+    backend.on(START, streams(rec.stream(rec.text_run())))
     names = ["x" * (9 - count) for count in range(9)]
 
     await play(dialect, attachments=[attachment(name) for name in names])
 
-    (message,) = backend.requests[-1].json["thread"]["messages"]
-    sent = [each["file_id"] for each in message["attachments"]]
+    sent = [each["file_id"] for each in posted(backend)["attachments"]]
     assert sent == sorted(sent, key=lambda file_id: -int(file_id.removeprefix("file-")))
     assert (len(sent), most) == (9, 3)

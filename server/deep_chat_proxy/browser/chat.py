@@ -16,13 +16,14 @@ from deep_chat_proxy.browser.request import ChatRequest, read_chat_request
 from deep_chat_proxy.browser.thread_choice import thread_in_json
 from deep_chat_proxy.browser.wire import decoded
 from deep_chat_proxy.errors import ChatError, refused
-from deep_chat_proxy.middleware.session import SESSION
-from deep_chat_proxy.store.keeper import StoreKeeper
+from deep_chat_proxy.middleware.session import SESSION, Session
 from deep_chat_proxy.store.records import ThreadRecord
 from deep_chat_proxy.turn.events import Failed
+from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.live import LiveTurn
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.turns import attached
 
 # Bytes of a request that has nothing to say but a thread.
 _MOST_STOP = 4096
@@ -37,25 +38,33 @@ class StopBody(Struct, frozen=True):
 async def post_message(request: web.Request) -> web.StreamResponse:
     """POST /api/chat: a Deep Chat request; `Accept: text/event-stream` asks for a stream."""
     chat = request.app[CHAT]
-    message = await read_chat_request(request, chat.limits, None)
-    try:
-        thread = await choose_thread(chat.store, request[SESSION], message.thread)
-        turn = await _start(chat, thread, message)
-    except BaseException:
-        await message.discard()
-        raise
+    message = await read_chat_request(request, chat.limits, chat.spool)
+    # A visitor who leaves now has sent the message all the same.
+    thread, turn = await chat.tasks.see_through(
+        _taken(chat, request[SESSION], message), name="take a message"
+    )
     addresses = file_addresses(request)
-    with turn.attached() as log:
+    with attached(turn) as log:
         if not message.stream:
-            return await reply(log, thread.thread_id, addresses)
+            return await reply(log, thread.thread_id, turn.turn_id, addresses)
         await _begun(log, chat.accept_within)
-        return await chat.delivery.deliver(request, log, FrameWriter(thread.thread_id, addresses))
+        writer = FrameWriter(thread.thread_id, turn.turn_id, addresses)
+        return await chat.delivery.deliver(request, log, writer)
 
 
-async def _start(chat: Chat, thread: ThreadRecord, message: ChatRequest) -> LiveTurn:
-    kept = StoreKeeper(chat.store, chat.shelf, thread)
-    upstream = chat.dialect.turn(kept, UserMessage(message.text, message.uploads))
-    return await chat.turns.start(thread.thread_id, upstream, kept)
+async def _taken(
+    chat: Chat, session: Session, message: ChatRequest
+) -> tuple[ThreadRecord, LiveTurn | EndedTurn]:
+    """The thread of a message, and the turn that answers it; the uploads are the turn's if it is a new one."""
+    said = UserMessage(message.text, message.uploads)
+    turn: LiveTurn | EndedTurn | None = None
+    try:
+        thread = await choose_thread(chat.store, session, message.thread)
+        turn = await chat.turns.take(thread.thread_id, thread.visitor, said)
+    finally:
+        if not (isinstance(turn, LiveTurn) and turn.message is said):
+            await message.discard()
+    return thread, turn
 
 
 async def _begun(log: TurnLog, within: float) -> None:

@@ -49,15 +49,24 @@ def shown_file(file: ChatFile, address: Callable[[ChatFile], str]) -> dict[str, 
 
 
 class FrameWriter:
-    """Writes the events of one turn for one connection to thread `thread_id`."""
+    """Writes the events of the turn `turn_id` for one connection to thread `thread_id`."""
 
-    def __init__(self, thread_id: str, address: Callable[[ChatFile], str]) -> None:
+    def __init__(self, thread_id: str, turn_id: str, address: Callable[[ChatFile], str]) -> None:
         self._address = address
         self._end = b',"thread_id":' + _json(thread_id) + b"}\n\n"
+        # So that a page which comes back can tell this turn from one whose end it has seen.
+        self._turn = b',"turn_id":' + _json(turn_id)
         # Echoed by pages that keep messages without an interceptor; one event of a bubble is enough.
-        self._session = b',"_sessionId":' + _json(thread_id)
+        self._session = b',"_sessionId":' + _json(thread_id) + self._turn
+        self._id = b"id: " + turn_id.encode() + b"-%d\n"
         self._placeholder = False
         self._text = False
+
+    def go_on(self, *, with_text: bool) -> None:
+        """The connection has the events before these already: there is a text of the answer in the bubble, or what
+        stands there until one comes.
+        """
+        self._text, self._placeholder = with_text, not with_text
 
     def frames(self, events: Sequence[TurnEvent], last_id: int | None) -> bytes:
         """The events as bytes, texts that follow each other joined; b"" where nothing is to be sent.
@@ -84,13 +93,13 @@ class FrameWriter:
         start = b"data: {"
         written = [start + body + self._end for body in out]
         if last_id is not None:
-            written[-1] = b"id: %d\n" % last_id + written[-1]
+            written[-1] = self._id % last_id + written[-1]
         return b"".join(written)
 
     def _event(self, event: TurnEvent) -> list[bytes]:
         match event:
             case Accepted():
-                return [] if self._text else [self._hold(PLACEHOLDER)]
+                return [] if self._text else [self._hold(PLACEHOLDER) + self._turn]
             case TextReplaced(text):
                 return [self._overwrite(text)] if text else self._withdraw()
             case Status(text):

@@ -1,5 +1,7 @@
 """What the handlers find in the app."""
 
+from pathlib import Path
+
 from aiohttp import web
 from msgspec import Struct
 
@@ -7,23 +9,25 @@ from deep_chat_proxy.browser.limits import RequestLimits
 from deep_chat_proxy.browser.stream import StreamDelivery
 from deep_chat_proxy.store.records import Store
 from deep_chat_proxy.store.shelf import Shelf
-from deep_chat_proxy.turn.ports import Dialect
+from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.turns import LiveTurns
 from deep_chat_proxy.upstream.files import Files
 
 
 class Chat(Struct, frozen=True):
-    """Everything that a request of the chat needs; `accept_within` is how many seconds a stream waits for the
+    """Everything that a request of the chat needs. `spool` is the folder for files that visitors send, None for the
+    system's; `tasks` are for what must be seen through; `accept_within` is how many seconds a stream waits for the
     back end to take the message before it starts anyway, so that proxies in between see life.
     """
 
     store: Store
     shelf: Shelf
-    dialect: Dialect
     files: Files
     turns: LiveTurns
     limits: RequestLimits
     delivery: StreamDelivery
+    spool: Path | None
+    tasks: Tasks
     accept_within: float = 10.0
 
 

@@ -14,7 +14,9 @@ from deep_chat_proxy.turn.events import ChatFile, Completed, Failed, Stopped
 from deep_chat_proxy.turn.log import TurnLog
 
 
-async def reply(log: TurnLog, thread_id: str, address: Callable[[ChatFile], str]) -> web.Response:
+async def reply(
+    log: TurnLog, thread_id: str, turn_id: str, address: Callable[[ChatFile], str]
+) -> web.Response:
     """Wait for the turn's end and answer with all of it. Raises ChatError where it failed."""
     await log.ended()
     text = log.text
@@ -28,6 +30,7 @@ async def reply(log: TurnLog, thread_id: str, address: Callable[[ChatFile], str]
         case _:
             pass
     body: dict[str, object] = {"text": text or FILES_ONLY, "thread_id": thread_id, "_sessionId": thread_id}
+    body["turn_id"] = turn_id
     if log.files:
         body["files"] = [shown_file(file, address) for file in log.files]
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")

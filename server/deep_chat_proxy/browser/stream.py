@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import aclosing
 
 from aiohttp import HttpVersion11, web
@@ -29,8 +30,10 @@ class ChatStream(EventSourceResponse):
     ConnectionResetError or TimeoutError.
     """
 
-    def __init__(self, *, heartbeat: float, send_timeout: float) -> None:
+    def __init__(self, *, heartbeat: float, send_timeout: float, alive: Callable[[], bool]) -> None:
+        """`alive` says, before each heartbeat, whether there is to be one."""
         super().__init__(allow_all_methods=True, ping_interval=heartbeat, send_timeout=send_timeout)
+        self._alive = alive
 
     async def prepare(self, request: BaseRequest) -> AbstractStreamWriter | None:
         """Send the headers. Raises ConnectionResetError where the browser has gone."""
@@ -57,6 +60,8 @@ class ChatStream(EventSourceResponse):
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(self._ping_interval)
+            if not self._alive():
+                continue
             try:
                 await self.send_frames(_HEARTBEAT)
             except (ConnectionResetError, RuntimeError, TimeoutError):
@@ -65,19 +70,25 @@ class ChatStream(EventSourceResponse):
 
 class StreamDelivery:
     """Writes turns to streams. `heartbeat` in seconds, `pace` in characters a second (0: at once);
-    `send_timeout` is how many seconds a browser may read nothing.
+    `send_timeout` is how many seconds a browser may read nothing, `silence` after how many of the back end's a turn
+    has no more heartbeats, so that everyone in between can see that it hangs.
     """
 
-    def __init__(self, *, heartbeat: float, pace: int, send_timeout: float = 60.0) -> None:
+    def __init__(self, *, heartbeat: float, pace: int, silence: float, send_timeout: float = 60.0) -> None:
         self._heartbeat = heartbeat
         self._pace = pace
+        self._silence = silence
         self._send_timeout = send_timeout
 
     async def deliver(
         self, request: web.Request, log: TurnLog, writer: FrameWriter, *, after: int = 0
     ) -> web.StreamResponse:
         """Answer `request` with what came in `log` after the event `after`, until the turn has ended."""
-        stream = ChatStream(heartbeat=self._heartbeat, send_timeout=self._send_timeout)
+        stream = ChatStream(
+            heartbeat=self._heartbeat,
+            send_timeout=self._send_timeout,
+            alive=lambda: log.silent_for <= self._silence,
+        )
         try:
             await stream.prepare(request)
             async with stream, aclosing(log.follow(after)) as batches:

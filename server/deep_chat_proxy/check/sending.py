@@ -7,11 +7,14 @@ from deep_chat_proxy.check.findings import Finding, missing, note, works
 from deep_chat_proxy.errors import ChatError, Problem
 from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.store.keeper import StoreKeeper
+from deep_chat_proxy.store.processes import Process
 from deep_chat_proxy.store.records import ThreadRecord
 from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.store.turns import SqliteTurns
 from deep_chat_proxy.tools import ToolExecutor
 from deep_chat_proxy.turn.events import Failed, TextDelta
+from deep_chat_proxy.turn.journal import OpenTurn
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.loop import TurnLoop
 from deep_chat_proxy.turn.message import UserMessage
@@ -25,9 +28,10 @@ async def check_message(dialect: Dialect, settings: Settings, tools: ToolExecuto
     """Send the message and follow its answer to the end, with a store that is gone afterwards."""
     store, shelf = await SqliteStore.open(":memory:"), Shelf(None, settings.kept_files)
     try:
-        thread = ThreadRecord("check", "check")
-        await store.add_thread(thread)
-        return await _converse(dialect, settings, tools, StoreKeeper(store, shelf, thread))
+        await store.add_thread(ThreadRecord("check", "check"))
+        turn = OpenTurn("check", "check", "check", UserMessage(MESSAGE))
+        turns = SqliteTurns(store.database, Process(None))
+        return await _converse(dialect, settings, tools, StoreKeeper(store, turns, shelf, turn))
     finally:
         await shelf.close()
         await store.close()

@@ -39,12 +39,13 @@ class Store(Protocol):
     async def thread(self, thread_id: str) -> ThreadRecord | None:
         """The thread of that id."""
 
-    async def memory(self, thread_id: str, most: int) -> Memory:
-        """What is known of a thread's conversation: of its entries the newest, up to `most` bytes."""
+    async def memory(self, thread_id: str, turn_id: str, most: int) -> Memory:
+        """What is known of a thread's conversation, for a turn: of its entries the newest, up to `most` bytes."""
 
     async def record(
         self,
         thread_id: str,
+        turn_id: str,
         add: Sequence[Entry] = (),
         *,
         anchor: Anchor | None = None,

@@ -42,4 +42,31 @@ STEPS = (
         PRIMARY KEY (thread_id, position)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE entry ADD COLUMN turn_id TEXT;
+    ALTER TABLE thread ADD COLUMN newest TEXT;
+    CREATE TABLE turn (
+        turn_id TEXT PRIMARY KEY,
+        thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE,
+        visitor TEXT NOT NULL,
+        process TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        message BLOB NOT NULL,
+        checkpoint BLOB,
+        stopping INTEGER NOT NULL DEFAULT 0,
+        ended_at REAL,
+        ended BLOB,
+        seen INTEGER NOT NULL DEFAULT 0
+    );
+    CREATE UNIQUE INDEX turn_under_way ON turn (thread_id) WHERE ended_at IS NULL;
+    CREATE INDEX turn_of_thread ON turn (thread_id, ended_at);
+    CREATE TABLE call (
+        turn_id TEXT NOT NULL REFERENCES turn ON DELETE CASCADE,
+        call_id TEXT NOT NULL,
+        name TEXT NOT NULL,
+        arguments TEXT NOT NULL,
+        output BLOB,
+        PRIMARY KEY (turn_id, call_id)
+    ) WITHOUT ROWID;
+    """,
 )

@@ -62,6 +62,11 @@ class ToolExecutor:
         tool = self._registry.get(name)
         return tool.label if tool else "Using a tool…"
 
+    def repeatable(self, name: str) -> bool:
+        """Whether whoever wrote the tool says that a call of it may be repeated."""
+        tool = self._registry.get(name)
+        return tool is not None and tool.repeatable
+
     async def run(self, call: ToolCall) -> ToolOutput:
         """The output of one call, `ok` False and `{"error": …}` where there is no result. Never raises.
 

@@ -2,7 +2,7 @@
 
 Dialects yield `UpstreamEvent`s, the loop turns them into `TurnEvent`s, deliveries write those.
 Those of the back end's ids that events must hold stand only in events that the loop consumes
-(`ThreadOpened`, `ToolCallsRequested`, `FileMade`), so a log of turn events can be shown as it is.
+(`ToolCallsRequested`, `FileMade`), so a log of turn events can be shown as it is.
 """
 
 from enum import StrEnum
@@ -47,12 +47,6 @@ class ChatFile(Struct, frozen=True):
 
 class Event(Struct, frozen=True):
     """Base of all events; never made itself."""
-
-
-class ThreadOpened(Event, frozen=True):
-    """The back end made a thread for this conversation; its id is kept before anything else happens."""
-
-    upstream_id: str
 
 
 class Accepted(Event, frozen=True):
@@ -142,17 +136,17 @@ class Cut(StrEnum):
     CONTENT_FILTER = "content_filter"
 
 
-class Completed(Event, frozen=True):
+class Completed(Event, frozen=True, tag="completed"):
     """The answer ended; `cut` says why it is not whole, where it is not."""
 
     cut: Cut | None = None
 
 
-class Stopped(Event, frozen=True):
+class Stopped(Event, frozen=True, tag="stopped"):
     """The turn was stopped by the visitor, or the back end reports it cancelled."""
 
 
-class Failed(Event, frozen=True):
+class Failed(Event, frozen=True, tag="failed"):
     """The turn ended without (the rest of) an answer; `retry_after` is the back end's wish, in seconds."""
 
     problem: Problem
@@ -161,8 +155,7 @@ class Failed(Event, frozen=True):
 
 TerminalEvent = Completed | Stopped | Failed
 UpstreamEvent = (
-    ThreadOpened
-    | Accepted
+    Accepted
     | Status
     | PartStarted
     | TextDelta

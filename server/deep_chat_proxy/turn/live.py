@@ -1,51 +1,64 @@
 """A turn under way: it runs in a task of its own, whoever follows it and for how long.
 
-A turn that nobody follows any more is stopped after a grace period, so that a reload is not a stop.
+A turn that nobody follows any more is stopped after a grace period, so that a reload is not a stop. One that another
+process has begun has had its followers there, and goes on without any until its end.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from traceback import format_tb
 
 from deep_chat_proxy.errors import INTERNAL, SHUTTING_DOWN, TIMED_OUT, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
-from deep_chat_proxy.turn.events import Failed, Stopped
+from deep_chat_proxy.turn.events import Failed, Stopped, TurnEvent
+from deep_chat_proxy.turn.journal import OpenTurn
 from deep_chat_proxy.turn.limits import TurnLimits
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.loop import TurnLoop
+from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
 
 logger = logging.getLogger("deep_chat_proxy.turn")
+
+# Between the start of a turn and its first follower; seconds.
+_ATTACHING = 1.0
 
 
 class LiveTurn:
     """One turn; `log` holds what happens in it, `gone` is set when nothing of it runs any more."""
 
     def __init__(
-        self,
-        turn_id: str,
-        thread_id: str,
-        *,
-        upstream: UpstreamTurn,
-        tools: Tools,
-        keeper: Keeper,
-        limits: TurnLimits,
+        self, opened: OpenTurn, *, upstream: UpstreamTurn, tools: Tools, keeper: Keeper, limits: TurnLimits
     ) -> None:
-        self.turn_id = turn_id
-        self.thread_id = thread_id
+        self.turn_id = opened.turn_id
+        self.thread_id = opened.thread_id
+        self.message = opened.message
         self.log = TurnLog(capacity=limits.log_events, max_text=limits.answer_characters)
         self.gone = asyncio.Event()
+        self._opened = opened
+        self._begun_at = time.monotonic()
         self._upstream = upstream
-        self._loop = TurnLoop(upstream, tools, keeper, self.log.extend, max_rounds=limits.rounds)
+        self._keeper = keeper
+        self._loop = TurnLoop(
+            upstream,
+            tools,
+            keeper,
+            self._emit,
+            max_rounds=limits.rounds,
+            picked_up=opened.picked_up,
+        )
         self._limits = limits
         self._followers = 0
+        self._followed_once = False
         self._awaiting = 0
         self._grace: asyncio.TimerHandle | None = None
         self._playing: asyncio.Task[None] | None = None
         self._wanted_end: Failed | Stopped | None = None
+        self._left = False
 
     @property
     def followed(self) -> bool:
@@ -57,10 +70,17 @@ class LiveTurn:
         """Whether it was asked to end."""
         return self._wanted_end is not None
 
+    def answers(self, message: UserMessage) -> bool:
+        """Whether it is this very message that it answers, and for so short a time that it must have been sent again."""
+        young = time.monotonic() - self._begun_at <= self._limits.resend
+        over = self.stopping or isinstance(self.log.end, Failed | Stopped)
+        return young and not over and self.message.fingerprint == message.fingerprint
+
     @contextmanager
     def attached(self) -> Iterator[TurnLog]:
         """Follow the turn; leaving starts the grace period if nobody else follows."""
         self._followers += 1
+        self._followed_once = True
         self._disarm()
         try:
             yield self.log
@@ -76,7 +96,7 @@ class LiveTurn:
         A page that stops an answer closes its connection, and the next message may be here before that.
         """
         self._awaiting += 1
-        if not self.followed:
+        if self._followed_once and not self.followed:
             self.stop()
         try:
             yield
@@ -87,7 +107,15 @@ class LiveTurn:
         if self._awaiting:
             self.stop()
         else:
-            self._grace = asyncio.get_running_loop().call_later(self._limits.grace, self.stop)
+            self._stop_in(self._limits.grace)
+
+    def expect_follower(self) -> None:
+        """Whoever sent the message is about to follow; if they are gone already, the grace period begins."""
+        self._stop_in(max(self._limits.grace, _ATTACHING))
+
+    def _stop_in(self, seconds: float) -> None:
+        self._disarm()
+        self._grace = asyncio.get_running_loop().call_later(seconds, self.stop)
 
     def stop(self, end: Failed | Stopped | None = None) -> bool:
         """Ask the turn to end, with `end` as its last event; the first one asked for counts.
@@ -102,6 +130,16 @@ class LiveTurn:
             if self._playing is not None:
                 self._playing.cancel()
         return True
+
+    def leave(self) -> bool:
+        """Leave the turn to the next process: its followers are told to try again, the back end is told nothing.
+
+        Returns False for a turn that is ending, which should be let end.
+        """
+        if self.log.state.ended or self.stopping:
+            return False
+        self._left = self.stop(Failed(SHUTTING_DOWN))
+        return self._left
 
     def _disarm(self) -> None:
         if self._grace is not None:
@@ -119,11 +157,17 @@ class LiveTurn:
         finally:
             self._conclude()
             self._disarm()
-            await self._close_upstream()
+            await self._let_go()
 
     async def _play(self) -> None:
         async with asyncio.timeout(self._limits.turn):
             await self._loop.play()
+
+    def _emit(self, events: Sequence[TurnEvent]) -> None:
+        self.log.extend(events)
+        if self._opened.stopping and self.log.accepted:
+            # What goes on of it at the back end is known now, so it can be ended there.
+            self.stop()
 
     def _conclude(self) -> None:
         """Make sure that the log ends with a terminal event."""
@@ -134,13 +178,26 @@ class LiveTurn:
             end = _failure(played.exception())
         if not self.log.state.ended:
             self.log.extend([end])
-        logger.info("turn %s %s", self.turn_id, self.log.state)
+        logger.info("turn %s %s", self.turn_id, "left to the next process" if self._left else self.log.state)
 
-    async def _close_upstream(self) -> None:
-        try:
-            await self._upstream.close()
-        except Exception as fault:  # noqa: BLE001 - a dialect's fault must not keep the thread from its next turn
-            _log_unexpected(fault)
+    async def _let_go(self) -> None:
+        """Have the back end's side end, and keep what the turn came to."""
+        seen = self.followed
+        if self._left:
+            await _whatever_happens(self._upstream.leave())
+            return
+        if self.stopping:
+            await _whatever_happens(self._keeper.stopping())
+        await _whatever_happens(self._upstream.close())
+        await _whatever_happens(self._keeper.end(self.log.ended_as(self.turn_id), seen=seen))
+
+
+async def _whatever_happens(work: Awaitable[None]) -> None:
+    """A fault of one part must not keep the others from being ended, nor the thread from its next turn."""
+    try:
+        await work
+    except Exception as fault:  # noqa: BLE001 - see above
+        _log_unexpected(fault)
 
 
 def _failure(fault: BaseException | None) -> Failed:

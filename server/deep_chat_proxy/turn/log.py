@@ -5,9 +5,11 @@ has already left the log gets the text so far as one `TextReplaced` and goes on 
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from itertools import islice
+from typing import Self
 
 from deep_chat_proxy.errors import FAILED, ChatError
 from deep_chat_proxy.turn.events import (
@@ -21,6 +23,7 @@ from deep_chat_proxy.turn.events import (
     TextReplaced,
     TurnEvent,
 )
+from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.states import TurnState, after
 
 Batch = tuple[int, Sequence[TurnEvent]]
@@ -42,9 +45,39 @@ class TurnLog:
         self._last_id = 0
         self._text: list[str] = []
         self._text_length = 0
+        self._text_id = 0
         self._max_text = max_text
         self._files: list[tuple[int, FileReady]] = []
         self._waiting: set[asyncio.Future[None]] = set()
+        self._heard = time.monotonic()
+
+    @classmethod
+    def of_ended(cls, ended: EndedTurn) -> Self:
+        """The log of a turn that ended before, as far as that was kept: for whoever has not seen its end, the text
+        comes as one.
+        """
+        log = cls(capacity=1, max_text=len(ended.text))
+        log.state = after(TurnState.THINKING, ended.end)
+        log.accepted = True
+        log._text, log._text_length, log._text_id = [ended.text], len(ended.text), ended.text_id
+        log._files = [(event_id, FileReady(file)) for event_id, file in ended.files]
+        log._events.append(ended.end)
+        log._last_id = ended.last_id
+        return log
+
+    def ended_as(self, turn_id: str) -> EndedTurn:
+        """What is to be kept of the turn, now that it has ended."""
+        if self.end is None:
+            raise ValueError("the turn goes on")
+        files = tuple((event_id, ready.file) for event_id, ready in self._files)
+        return EndedTurn(turn_id, self._last_id, self.text, self._text_id, files, self.end)
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since the turn was last known to be alive; tools that run are a sign of life."""
+        if self.state is TurnState.USING_TOOLS:
+            return 0.0
+        return time.monotonic() - self._heard
 
     @property
     def last_id(self) -> int:
@@ -70,11 +103,14 @@ class TurnLog:
         return last if isinstance(last, Completed | Stopped | Failed) else None
 
     def extend(self, events: Sequence[TurnEvent]) -> None:
-        """Append `events` and wake the followers once.
+        """Append `events` and wake the followers once; without events, take note that the turn is alive.
 
         Raises ChatError where the answer grows over `max_text`, IllegalEventError for an event out of order;
         the events before that one are in the log then.
         """
+        self._heard = time.monotonic()
+        if not events:
+            return
         try:
             for event in events:
                 self._append(event)
@@ -94,9 +130,11 @@ class TurnLog:
             case TextDelta(text):
                 self._check_length(self._text_length + len(text))
                 self._text.append(text)
+                self._text_id = self._last_id + 1
             case TextReplaced(text):
                 self._check_length(len(text))
                 self._text = [text]
+                self._text_id = self._last_id + 1
                 self._void_texts()
             case FileReady():
                 self._files.append((self._last_id + 1, event))
@@ -121,7 +159,13 @@ class TurnLog:
             return self._last_id, [event for event in newer if event is not _VOID]
         files = [ready for file_id, ready in self._files if event_id < file_id <= oldest]
         kept = [event for event in self._events if not isinstance(event, TextDelta | TextReplaced)]
-        return self._last_id, [TextReplaced(self.text), *files, *kept]
+        text = [TextReplaced(self.text)] if event_id < self._text_id else []
+        return self._last_id, [*text, *files, *kept]
+
+    def any_text_until(self, event_id: int) -> bool:
+        """Whether somebody who has the events up to this one has text of the answer."""
+        _, newer = self.after(event_id)
+        return self._text_length > sum(len(event.text) for event in newer if isinstance(event, TextDelta))
 
     async def follow(self, event_id: int = 0) -> AsyncGenerator[Batch]:
         """Batches of the events after `event_id`, as they come, until the turn has ended.

@@ -5,8 +5,7 @@ end in batches, one for each read from the network, and are passed on in batches
 for each token that can be done once for all that wait.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 from deep_chat_proxy.errors import CUT_OFF, EMPTY_ANSWER, TOO_MANY_ROUNDS, ChatError
@@ -21,38 +20,37 @@ from deep_chat_proxy.turn.events import (
     TerminalEvent,
     TextDelta,
     TextReplaced,
-    ThreadOpened,
     ToolCall,
     ToolCallsRequested,
-    ToolEnded,
-    ToolOutput,
-    ToolStarted,
     TurnEvent,
     UpstreamEvent,
 )
 from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
 from deep_chat_proxy.turn.sources import Sources
 from deep_chat_proxy.turn.text import AnswerText
-
-# A model asks for a few at a time; each may run and have an output as long as an output may be.
-_MOST_CALLS = 64
-# As at OpenAI. A model may make a name up, and what it made up is shown.
-_LONGEST_NAME = 64
-
-Emit = Callable[[Sequence[TurnEvent]], None]
+from deep_chat_proxy.turn.tool_calls import Emit, ToolCalls, checked
 
 
 class TurnLoop:
     """Plays one turn and hands every event of it to `emit`, a terminal event last.
 
-    `max_rounds` bounds how often the model may ask for tools before the turn fails (1 or more).
+    `max_rounds` bounds how often the model may ask for tools before the turn fails (1 or more). `picked_up`: another
+    process has begun it. A batch that shows nothing is emitted too, as a sign of life.
     """
 
     def __init__(
-        self, upstream: UpstreamTurn, tools: Tools, keeper: Keeper, emit: Emit, *, max_rounds: int
+        self,
+        upstream: UpstreamTurn,
+        tools: Tools,
+        keeper: Keeper,
+        emit: Emit,
+        *,
+        max_rounds: int,
+        picked_up: bool = False,
     ) -> None:
         self._upstream = upstream
-        self._tools = tools
+        self._calls = ToolCalls(tools, keeper, emit)
+        self._picked_up = picked_up
         self._keeper = keeper
         self._emit = emit
         self._max_rounds = max_rounds
@@ -73,7 +71,7 @@ class TurnLoop:
                 rounds += 1
                 if rounds > self._max_rounds:
                     raise ChatError(TOO_MANY_ROUNDS, f"more than {self._max_rounds} rounds of tool calls")
-                outputs = await self._run_tools(calls)
+                outputs = await self._calls.run(calls, picked_up=self._picked_up and rounds == 1)
                 calls = await self._follow(self._upstream.submit(outputs))
         finally:
             # Of an answer that is stopped or breaks off, what was held back is a part too.
@@ -96,12 +94,11 @@ class TurnLoop:
             for event in batch:
                 if isinstance(event, ToolCallsRequested):
                     shown += self._rest(self._text.finish())
-                    return _checked_calls(event.calls)
+                    return checked(event.calls)
                 await self._take(event, shown)
         finally:
             # A stop in the middle of a batch keeps what came before.
-            if shown:
-                self._emit(shown)
+            self._emit(shown)
         return ()
 
     async def _take(self, event: UpstreamEvent, shown: list[TurnEvent]) -> None:
@@ -114,8 +111,6 @@ class TurnLoop:
                 shown.append(TextReplaced(self._text.replace(text)))
             case PartStarted():
                 shown += self._rest(self._text.start_part())
-            case ThreadOpened(upstream_id):
-                await self._keeper.thread_opened(upstream_id)
             case FileMade():
                 self._files_made += 1
                 shown.append(FileReady(await self._keeper.file_made(event)))
@@ -143,32 +138,3 @@ class TurnLoop:
         if isinstance(end, Completed) and nothing and end.cut is None:
             return Failed(EMPTY_ANSWER)
         return end
-
-    async def _run_tools(self, calls: Sequence[ToolCall]) -> list[ToolOutput]:
-        """Run the calls of one round at once; the outputs come back in the order of the calls."""
-        self._emit(
-            [
-                ToolStarted(call.call_id, call.name[:_LONGEST_NAME], self._tools.label(call.name))
-                for call in calls
-            ]
-        )
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(self._run_tool(call), name=f"tool {call.name}") for call in calls]
-        return [task.result() for task in running]
-
-    async def _run_tool(self, call: ToolCall) -> ToolOutput:
-        output = await self._tools.run(call)
-        self._emit([ToolEnded(call.call_id, call.name[:_LONGEST_NAME], output.ok)])
-        return output
-
-
-def _checked_calls(calls: Sequence[ToolCall]) -> tuple[ToolCall, ...]:
-    """The calls of a round, each once. Raises ChatError for none, or more than there can be."""
-    unique: dict[str, ToolCall] = {}
-    for call in calls:
-        unique.setdefault(call.call_id, call)
-    if not unique:
-        raise ChatError(CUT_OFF, "the back end waits for the outputs of no calls")
-    if len(unique) > _MOST_CALLS:
-        raise ChatError(TOO_MANY_ROUNDS, f"{len(unique)} tool calls at once")
-    return tuple(unique.values())

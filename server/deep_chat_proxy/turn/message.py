@@ -1,5 +1,6 @@
 """What a visitor sends in one turn."""
 
+import hashlib
 from pathlib import Path
 
 from msgspec import Struct
@@ -27,3 +28,13 @@ class UserMessage(Struct, frozen=True):
 
     text: str
     attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """What recognises the same message when it is sent again, in hex."""
+        digest = hashlib.sha256(self.text.encode("utf-8", "surrogatepass"))
+        for attachment in self.attachments:
+            digest.update(
+                b"\0" + attachment.sha256.encode() + attachment.name.encode("utf-8", "surrogatepass")
+            )
+        return digest.hexdigest()

@@ -1,9 +1,10 @@
 """What a turn needs from the rooms around it; they implement these, the turn knows nothing else of them."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Protocol
 
 from deep_chat_proxy.turn.events import ChatFile, FileMade, ToolCall, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.transcript import Anchor, Entry, Memory
 
@@ -14,7 +15,8 @@ class UpstreamTurn(Protocol):
     def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         """Post the message and follow the answer, in batches: to a terminal event or `ToolCallsRequested`, as the last.
 
-        Raises ChatError where the back end refuses, fails or cannot be reached.
+        A turn that another process has begun goes on from where the back end has it. An empty batch says that the
+        back end is alive. Raises ChatError where it refuses, fails or cannot be reached.
         """
 
     def submit(self, outputs: Sequence[ToolOutput]) -> AsyncGenerator[Sequence[UpstreamEvent]]:
@@ -23,8 +25,12 @@ class UpstreamTurn(Protocol):
     async def close(self) -> None:
         """End what is still open at the back end (cancel a run that goes on) and let go of the attachments.
 
-        Called exactly once, whatever happened before; never raises for a back end that does not answer.
+        Never raises for a back end that does not answer. Either this or `leave` is called, once, whatever happened
+        before.
         """
+
+    async def leave(self) -> None:
+        """Let go of connections and nothing else: another process will pick the turn up."""
 
 
 class Thread(Protocol):
@@ -32,8 +38,17 @@ class Thread(Protocol):
     have to wait for one that changes it.
     """
 
+    @property
+    def turn_id(self) -> str:
+        """Our own id of the turn, by which what it made can be found at the back end."""
+
     async def memory(self) -> Memory:
         """What the back end has of it, and what we have."""
+
+    async def checkpoint(self, body: bytes) -> None:
+        """Keep where the turn is, in the dialect's own words: before a call that changes something at the back end
+        what is about to happen, behind it what came of it. `memory` gives the last one to whoever picks it up.
+        """
 
     async def record(
         self,
@@ -45,8 +60,8 @@ class Thread(Protocol):
     ) -> None:
         """Keep more of what was said, all at once with what stands for the thread at the back end from now on.
 
-        `covered`: the anchor holds all entries, these too; a new one holds none otherwise. `forget`: they need not
-        be kept any longer.
+        `covered`: the anchor holds all entries, these too; a new one holds none otherwise. `forget`: those of
+        earlier turns need not be kept any longer.
         """
 
     async def restart(self) -> None:
@@ -82,12 +97,31 @@ class Tools(Protocol):
     def label(self, name: str) -> str:
         """A short sentence that tells a visitor what the tool does."""
 
+    def repeatable(self, name: str) -> bool:
+        """Whether a call of this tool may be run once more where nobody knows what came of it."""
+
 
 class Keeper(Protocol):
-    """Remembers what must survive the turn."""
+    """Remembers what must survive the turn, and the process that plays it."""
 
-    async def thread_opened(self, upstream_id: str) -> None:
-        """The back end's thread for this turn's thread is `upstream_id` from now on."""
+    async def begin(self) -> bool:
+        """The turn is under way from now on; False where another one is on its thread."""
+
+    async def stopping(self) -> None:
+        """The turn was asked to end, so whoever picks it up is to end it too."""
+
+    async def end(self, ended: EndedTurn, *, seen: bool) -> None:
+        """The turn is over. `seen`: somebody followed it to its end."""
+
+    async def begin_calls(
+        self, calls: Sequence[ToolCall], *, picked_up: bool
+    ) -> Mapping[str, ToolOutput | None]:
+        """These calls are run now. Where the turn was `picked_up` just now, returns those of them that had been begun
+        before, by their ids, with their outputs where they had come to one.
+        """
+
+    async def call_ended(self, output: ToolOutput) -> None:
+        """A call has its output."""
 
     async def file_made(self, made: FileMade) -> ChatFile:
         """Take a file of the assistant into the visitor's thread; returns what the visitor may know of it."""

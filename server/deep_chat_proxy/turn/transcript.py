@@ -85,18 +85,28 @@ class AnchorKind(StrEnum):
 
 
 class Anchor(Struct, frozen=True):
-    """What stands for a thread at the back end, under the back end's own id."""
+    """What stands for a thread at the back end, under the back end's own id. `newest` is the last thing that it is
+    known to hold, where things in it have ids.
+    """
 
     kind: AnchorKind
     upstream_id: str
+    newest: str | None = None
 
 
 class Memory(Struct, frozen=True):
-    """What is known of a thread where a turn begins."""
+    """What is known of a thread where a turn begins, or where one is picked up that another process has begun.
+
+    Of the latter, `own` are the entries that it has written already, `own_covered` of which the anchor holds, and
+    `checkpoint` is the last one that its dialect has set; `entries` are those before it.
+    """
 
     anchor: Anchor | None = None
     entries: tuple[Entry, ...] = ()
     covered: int = 0
+    own: tuple[Entry, ...] = ()
+    own_covered: int = 0
+    checkpoint: bytes | None = None
 
     @property
     def whole(self) -> bool:

@@ -1,28 +1,46 @@
 """All turns under way: one a thread, so many in all, and none that outlives the app."""
 
 import asyncio
+import logging
 import secrets
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from weakref import WeakValueDictionary
 
 from deep_chat_proxy.errors import SERVER_BUSY, SHUTTING_DOWN, TURN_ACTIVE, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.events import Failed
+from deep_chat_proxy.turn.journal import EndedTurn, Journal, OpenTurn
 from deep_chat_proxy.turn.limits import TurnLimits
 from deep_chat_proxy.turn.live import LiveTurn
+from deep_chat_proxy.turn.log import TurnLog
+from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
+
+logger = logging.getLogger("deep_chat_proxy.turn")
 
 # A dialect ends what is open at the back end within ten seconds, or gives up; a tool may take longer to be
 # stopped, which is no reason to keep a visitor waiting.
 _CLEARING = 15.0
+# Between two looks at a turn that another process plays, in seconds.
+_LOOK_AGAIN = 0.2
+
+Opening = Callable[[OpenTurn], tuple[UpstreamTurn, Keeper]]
 
 
 class LiveTurns:
-    """Starts turns, finds the active one of a thread, and ends them all with the app."""
+    """Starts turns, finds those of a thread, picks up those of processes that are no more, and ends them all with
+    the app.
+    """
 
-    def __init__(self, limits: TurnLimits, tools: Tools) -> None:
+    def __init__(self, limits: TurnLimits, tools: Tools, journal: Journal, opening: Opening) -> None:
         self._limits = limits
         self._tool_runner = tools
+        self._journal = journal
+        self._opening = opening
         self._tasks = Tasks()
         self._active: dict[str, LiveTurn] = {}
+        self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closing = False
 
     def __len__(self) -> int:
@@ -32,45 +50,89 @@ class LiveTurns:
         """The turn that is under way on this thread."""
         return self._active.get(thread_id)
 
-    async def start(self, thread_id: str, upstream: UpstreamTurn, keeper: Keeper) -> LiveTurn:
-        """Start a turn; from here on it owns `upstream` and closes it.
+    async def ended(self, thread_id: str) -> EndedTurn | None:
+        """The turn that ended last on this thread, while its end can be had."""
+        return await self._journal.last(thread_id, self._limits.readable)
 
-        Raises ChatError where the thread's turn goes on for longer than `busy_wait`, where too many turns
-        are under way or the server is going down; `upstream` is still the caller's then.
+    async def take(self, thread_id: str, visitor: str, message: UserMessage) -> LiveTurn | EndedTurn:
+        """The turn that answers a message: a new one, or that of the same message where it was sent again.
+
+        A new one owns the message's files. Raises ChatError where the thread's turn goes on for longer than
+        `busy_wait`, where too many turns are under way or the server is going down; the files are still the
+        caller's then. Whoever calls this sees it through: a turn that begins must not be lost.
         """
-        await self._wait_for_thread(thread_id)
-        if self._closing:
-            raise ChatError(SHUTTING_DOWN)
-        if len(self._active) >= self._limits.live:
-            raise ChatError(SERVER_BUSY, f"{self._limits.live} turns are under way")
+        if not (self._closing or thread_id in self._active):
+            answered = await self._journal.unseen(thread_id, message, self._limits.resend)
+            if answered is not None:
+                return answered
+        deadline = asyncio.get_running_loop().time() + self._limits.busy_wait
+        queue = self._queues.setdefault(thread_id, asyncio.Lock())
+        async with queue:
+            return await self._take(OpenTurn(secrets.token_hex(6), thread_id, visitor, message), deadline)
+
+    async def _take(self, opened: OpenTurn, deadline: float) -> LiveTurn:
+        """Wait for the thread, then begin; messages come here one after the other."""
+        while True:
+            if self._closing:
+                raise ChatError(SHUTTING_DOWN)
+            if (active := self._active.get(opened.thread_id)) is not None:
+                if active.answers(opened.message):
+                    return active
+                await self._wait_for(active, deadline)
+            elif len(self._active) >= self._limits.live:
+                raise ChatError(SERVER_BUSY, f"{self._limits.live} turns are under way")
+            elif (turn := await self._begin(opened)) is not None:
+                return turn
+            elif not await self.pick_up():
+                await self._wait_for_others(deadline)
+
+    async def _begin(self, opened: OpenTurn) -> LiveTurn | None:
+        """Begin a turn; None where another process has one on the thread."""
+        upstream, keeper = self._opening(opened)
+        if not await keeper.begin():
+            return None
+        turn = self._start(opened, upstream, keeper)
+        turn.expect_follower()
+        return turn
+
+    def _start(self, opened: OpenTurn, upstream: UpstreamTurn, keeper: Keeper) -> LiveTurn:
         turn = LiveTurn(
-            secrets.token_hex(6),
-            thread_id,
-            upstream=upstream,
-            tools=self._tool_runner,
-            keeper=keeper,
-            limits=self._limits,
+            opened, upstream=upstream, tools=self._tool_runner, keeper=keeper, limits=self._limits
         )
-        self._active[thread_id] = turn
+        self._active[opened.thread_id] = turn
         self._tasks.start(self._run(turn), name=f"turn {turn.turn_id}")
         return turn
 
-    async def _wait_for_thread(self, thread_id: str) -> None:
+    async def pick_up(self) -> Sequence[OpenTurn]:
+        """Go on with the turns of processes that are no more; returns them."""
+        if self._closing:
+            return ()
+        found = await self._journal.adopt()
+        for opened in found:
+            logger.info("turn %s is picked up", opened.turn_id)
+            self._start(opened, *self._opening(opened))
+        return found
+
+    async def _wait_for(self, turn: LiveTurn, deadline: float) -> None:
         """A turn that nobody follows gives way to the visitor's next message; another is waited for.
 
         `busy_wait` is for a turn that goes on; one that has ended or was stopped is only being cleared away.
         """
-        deadline = asyncio.get_running_loop().time() + self._limits.busy_wait
         try:
-            while (turn := self._active.get(thread_id)) is not None:
-                with turn.awaited():
-                    if not turn.stopping:
-                        async with asyncio.timeout_at(deadline):
-                            await turn.log.ended()
-                    async with asyncio.timeout(_CLEARING):
-                        await turn.gone.wait()
+            with turn.awaited():
+                if not turn.stopping:
+                    async with asyncio.timeout_at(deadline):
+                        await turn.log.ended()
+                async with asyncio.timeout(_CLEARING):
+                    await turn.gone.wait()
         except TimeoutError:
             raise ChatError(TURN_ACTIVE, "the turn before it did not end in time") from None
+
+    @staticmethod
+    async def _wait_for_others(deadline: float) -> None:
+        if asyncio.get_running_loop().time() >= deadline:
+            raise ChatError(TURN_ACTIVE, "another process has a turn on this thread")
+        await asyncio.sleep(_LOOK_AGAIN)
 
     async def _run(self, turn: LiveTurn) -> None:
         try:
@@ -79,11 +141,30 @@ class LiveTurns:
             del self._active[turn.thread_id]
             turn.gone.set()
 
-    async def close(self) -> None:
-        """No new turns; end those under way with an error that says to try again, and wait for them."""
+    async def close(self, within: float = 0.0, clearing: float = _CLEARING) -> None:
+        """No new turns; those under way may end within so many seconds. The others are left to the next process
+        where there can be one, or else ended, with an error that says to try again; that may take `clearing` seconds.
+        """
         self._closing = True
-        turns = list(self._active.values())
-        for turn in turns:
-            turn.stop(Failed(SHUTTING_DOWN))
-        await asyncio.gather(*(turn.gone.wait() for turn in turns))
+        await self._gone(within)
+        for turn in list(self._active.values()):
+            if not (self._journal.durable and turn.leave()):
+                turn.stop(Failed(SHUTTING_DOWN))
+        await self._gone(clearing)
         await self._tasks.close()
+
+    async def _gone(self, within: float) -> None:
+        """Wait until no turn is under way, for at most so many seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await asyncio.gather(*(turn.gone.wait() for turn in self._active.values()))
+
+
+@contextmanager
+def attached(turn: LiveTurn | EndedTurn) -> Iterator[TurnLog]:
+    """Follow a turn, whether it goes on or not."""
+    if isinstance(turn, EndedTurn):
+        yield TurnLog.of_ended(turn)
+        return
+    with turn.attached() as log:
+        yield log

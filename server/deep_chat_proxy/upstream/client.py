@@ -40,8 +40,8 @@ class Endpoint(Struct, frozen=True):
     """Where the back end is and how it is addressed; times in seconds, sizes in bytes.
 
     `base_url` has no slash at its end; `headers` and `query` go with every call. `connect` bounds the time
-    to connect, `answer` the silence before or within one answer, `silence` that between two reads of a
-    stream. `attempts` counts the first try too. `max_event` bounds one event of a stream, `max_answer` one
+    to connect, `answer` the silence before or within one answer, `first` that before the first bytes of a stream,
+    `silence` that between two reads of it. `attempts` counts the first try too. `max_event` bounds one event of a stream, `max_answer` one
     JSON answer.
     """
 
@@ -50,6 +50,7 @@ class Endpoint(Struct, frozen=True):
     query: dict[str, str]
     connect: float = 10.0
     answer: float = 60.0
+    first: float = 120.0
     silence: float = 120.0
     attempts: int = 3
     max_retry_wait: float = 10.0
@@ -146,9 +147,10 @@ class ApiClient:
     async def chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """The rest of an opened answer, as the network brings it."""
         content = response.content
+        patience = self._endpoint.first
         while True:
             try:
-                async with _mapped(CUT_OFF):
+                async with _mapped(CUT_OFF), asyncio.timeout(patience):
                     chunk = await content.readany()
             except ChatError:
                 if rest := _received(content):
@@ -156,6 +158,7 @@ class ApiClient:
                 raise
             if not chunk:
                 return
+            patience = self._endpoint.silence
             yield chunk
 
     @asynccontextmanager
@@ -213,8 +216,10 @@ class ApiClient:
 
     async def _request(self, call: Call, body: object, headers: dict[str, str]) -> aiohttp.ClientResponse:
         endpoint = self._endpoint
-        silence = endpoint.silence if call.stream or call.patient else endpoint.answer
-        async with _mapped(UNREACHABLE):
+        # A stream is watched over by whoever reads it, from its first bytes on.
+        patience = endpoint.connect + endpoint.first if call.stream else None
+        silence = None if call.stream else endpoint.silence if call.patient else endpoint.answer
+        async with _mapped(UNREACHABLE), asyncio.timeout(patience):
             return await self._session.request(
                 call.method,
                 endpoint.base_url + call.path,
@@ -246,6 +251,12 @@ def surely_not_taken(fault: ChatError) -> bool:
     if isinstance(fault, UpstreamError):
         return fault.status < 500 or (fault.status == 503 and fault.code in _SURELY_NOT_TAKEN)
     return isinstance(fault, UnsentError)
+
+
+def cut(fault: ChatError) -> bool:
+    """Whether a call failed because its connection broke, whatever the back end has made of it."""
+    lost = fault.problem in {CUT_OFF, UNREACHABLE}
+    return lost and not isinstance(fault, UpstreamError | UnsentError)
 
 
 def _received(content: aiohttp.StreamReader) -> bytes:

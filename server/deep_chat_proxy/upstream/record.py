@@ -33,6 +33,12 @@ class TurnRecord:
         self._saved = 0
         self._over = False
 
+    def go_on(self, own: Sequence[Entry]) -> None:
+        """Another process has begun the turn and written these already."""
+        self.entries = list(own)
+        self._saved = len(own)
+        self._over = isinstance(own[-1], AssistantSaid)
+
     def calls(self, text: str, calls: Sequence[ToolCall]) -> None:
         """The assistant makes calls, after it said `text`."""
         self.entries.append(CallsMade(tuple(map(sendable, calls)), text))

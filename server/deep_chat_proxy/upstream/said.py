@@ -1,9 +1,10 @@
 """What the assistant has said in one turn, told once: from deltas, from whole texts, or from both.
 
-Whole texts are the truth: where deltas were lost or wrong, what follows makes it good.
+Whole texts are the truth: where deltas were lost or wrong, what follows makes it good. Where an answer was lost in its
+middle and is given once more, what was shown of it stays until the new one says something else or more.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 from deep_chat_proxy.turn.events import PartStarted, TextDelta, TextReplaced, UpstreamEvent
@@ -26,6 +27,8 @@ class Said:
         self._broken = False
         self._anew = 0
         self._half: tuple[Hashable, str] = (None, "")
+        self._shown: str | None = None
+        """What is to be seen, where that is more than what was said anew so far."""
 
     def notice(self, text: str) -> list[UpstreamEvent]:
         """Words of our own before the answer; they stay where the answer is said anew."""
@@ -46,6 +49,11 @@ class Said:
         if not (text := self._whole_characters(key, text)):
             return
         said = self._parts.setdefault(key, [])
+        if self._shown is not None:
+            said.append(text)
+            self._last = key
+            self._overtake(self._shown, out)
+            return
         if not said or key != self._last:
             out.append(PartStarted())
         elif self._broken:
@@ -73,6 +81,11 @@ class Said:
         if not full:
             # Nothing was said, or the server does not repeat what was.
             return
+        if self._shown is not None:
+            self._parts[key] = [full]
+            self._last = key
+            self._overtake(self._shown, out)
+            return
         if said is None:
             self.say(key, full, out, whole=whole)
         elif full.startswith(said) and key == self._last:
@@ -93,8 +106,37 @@ class Said:
         self._last = first
         self._say_anew(out)
 
+    def lose(self, keys: Iterable[Hashable]) -> None:
+        """These parts were lost in their middle, and others come in their place."""
+        if self._shown is None:
+            self._shown = self._all()
+        for key in keys:
+            self._parts.pop(key, None)
+        self._half = (None, "")
+        self._last, self._broken = None, False
+
+    def caught_up(self, out: Out) -> None:
+        """The answer that was given once more has ended, so it is what counts."""
+        if self._shown is not None and self._all() != self._shown:
+            self._say_anew(out)
+        self._shown = None
+
+    def _overtake(self, shown: str, out: Out) -> None:
+        """Go on from where the lost answer ended, or begin anew where this one is another."""
+        said = self._all()
+        if said.startswith(shown):
+            self._shown = None
+            if rest := said[len(shown) :]:
+                out.append(TextDelta(rest))
+        elif not shown.startswith(said):
+            self._say_anew(out)
+
     def _say_anew(self, out: Out) -> None:
         self._anew += 1
+        self._shown = None
         if out and isinstance(out[-1], TextReplaced):
             out.pop()
-        out.append(TextReplaced(_BREAK.join("".join(said) for said in self._parts.values())))
+        out.append(TextReplaced(self._all()))
+
+    def _all(self) -> str:
+        return _BREAK.join("".join(said) for said in self._parts.values())

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.tasks import Tasks
@@ -27,11 +27,25 @@ class Uploads:
         self._sent: list[SentFile] = []
         self._left = False
 
-    async def send(self, attachments: Sequence[Attachment]) -> Sequence[SentFile]:
-        """Send all, a few at a time; returns them in their order. Raises ChatError where one is refused."""
+    @property
+    def stored(self) -> dict[str, str]:
+        """The back end's ids of what it has stored, by the SHA-256 of each file."""
+        return {file.attachment.sha256: file.upstream_id for file in self._sent}
+
+    async def send(
+        self, attachments: Sequence[Attachment], stored: Mapping[str, str] | None = None
+    ) -> Sequence[SentFile]:
+        """Send all but those that are `stored` already, a few at a time; returns all in their order.
+
+        Raises ChatError where one is refused.
+        """
+        stored = stored or {}
         room = asyncio.Semaphore(_AT_ONCE)
+        self._sent = [SentFile(stored[each.sha256], each) for each in attachments if each.sha256 in stored]
         self._sending = [
-            self._tasks.start(self._send(attachment, room), name="upload") for attachment in attachments
+            self._tasks.start(self._send(attachment, room), name="upload")
+            for attachment in attachments
+            if attachment.sha256 not in stored
         ]
         try:
             await asyncio.shield(asyncio.gather(*self._sending))
@@ -49,6 +63,10 @@ class Uploads:
             except ChatError:
                 self._left = True
                 raise
+
+    async def leave(self) -> None:
+        """Let go of what is under way, and keep what was stored."""
+        await self._tasks.close()
 
     async def take_back(self) -> None:
         """Delete what was sent, as no message holds it; a back end that does not answer keeps it."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.turn.events import ToolOutput
-from deep_chat_proxy.upstream.assistants.wire import Assistant, Message, MessageList, Run, RunList
+from deep_chat_proxy.upstream.assistants.wire import Assistant, Message, MessageList, Run, RunList, Thread
 from deep_chat_proxy.upstream.client import ApiClient, Call, path
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.pauses import poll_hint
@@ -21,12 +21,15 @@ class AssistantsApi:
     def __init__(self, client: ApiClient) -> None:
         self.client = client
 
-    def thread_and_run(
-        self, run: Mapping[str, object], messages: Sequence[Mapping[str, object]], *, stream: bool
-    ) -> Call:
-        """A new thread with its first messages, and the run that answers them."""
-        body = {**run, "thread": {"messages": messages}, "stream": stream}
-        return Call("POST", path("threads", "runs"), json=body, headers=BETA, stream=stream)
+    async def create_thread(self, earlier: Sequence[Mapping[str, object]]) -> str:
+        """A new thread with what was said before. One too many does no harm, so it may be asked for again."""
+        body = {"messages": earlier} if earlier else {}
+        reply = await self.client.ask(Call("POST", path("threads"), json=body, headers=BETA, repeatable=True))
+        return str(reply.into(Thread).id)
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread and all that is on it."""
+        await self.client.ask(Call("DELETE", path("threads", thread_id), headers=BETA))
 
     def run(self, thread_id: str, run: Mapping[str, object], *, stream: bool) -> Call:
         """A run on a thread that holds the message already."""
@@ -42,11 +45,23 @@ class AssistantsApi:
         where = path("threads", thread_id, "runs", run_id, "submit_tool_outputs")
         return Call("POST", where, json=body, headers=BETA, stream=stream)
 
-    async def add_message(self, thread_id: str, message: Mapping[str, object]) -> None:
-        """Put a visitor's message on a thread."""
-        await self.client.ask(
+    async def add_message(self, thread_id: str, message: Mapping[str, object]) -> str:
+        """Put a visitor's message on a thread; returns its id there."""
+        reply = await self.client.ask(
             Call("POST", path("threads", thread_id, "messages"), json=message, headers=BETA)
         )
+        return str(reply.into(Message).id)
+
+    async def newest_messages(self, thread_id: str, most: int) -> list[Message]:
+        """The newest messages of a thread, newest first."""
+        query = {"limit": str(most), "order": "desc"}
+        call = Call("GET", path("threads", thread_id, "messages"), query=query, headers=BETA)
+        return (await self.client.ask(call)).into(MessageList).data
+
+    async def delete_message(self, thread_id: str, message_id: str) -> None:
+        """Take a message off a thread."""
+        where = path("threads", thread_id, "messages", message_id)
+        await self.client.ask(Call("DELETE", where, headers=BETA))
 
     async def get_run(self, thread_id: str, run_id: str) -> tuple[Run, float | None]:
         """A run, and after how many seconds the server wants to be asked again, if it says."""

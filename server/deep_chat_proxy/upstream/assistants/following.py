@@ -16,11 +16,12 @@ from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import UpstreamEvent
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
-from deep_chat_proxy.upstream.assistants.mending import cancel_and_wait
+from deep_chat_proxy.upstream.assistants.mending import cancel_and_wait, end_active_run, find_run
 from deep_chat_proxy.upstream.assistants.polling import poll
-from deep_chat_proxy.upstream.assistants.translate import Translator
-from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED, Run
+from deep_chat_proxy.upstream.assistants.translate import Translator, calls_of
+from deep_chat_proxy.upstream.assistants.wire import Run
 from deep_chat_proxy.upstream.client import Call, drained, surely_not_taken
+from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.pauses import PollPace
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
@@ -29,9 +30,12 @@ logger = logging.getLogger("deep_chat_proxy.upstream")
 class RunFollower:
     """Follows the one run of a turn over all its streams and polls, and ends it where it goes on."""
 
-    def __init__(self, api: AssistantsApi, pace: PollPace) -> None:
+    def __init__(self, api: AssistantsApi, pace: PollPace, turn_id: str, *, within: float) -> None:
+        """`within`: how many seconds a run has to end that keeps the thread from having one of ours."""
         self._api = api
         self._pace = pace
+        self._turn_id = turn_id
+        self._within = within
         self._translator = Translator()
         self._tasks = Tasks()
         self._opening: asyncio.Task[aiohttp.ClientResponse] | None = None
@@ -49,6 +53,14 @@ class RunFollower:
     def go_on(self, thread_id: str) -> None:
         """The run will be one of the thread `thread_id`."""
         self._translator.thread_id = thread_id
+
+    async def go_on_with(self, run: Run) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        """Follow a run that was made before; the batches are those of `follow`."""
+        self._translator.note(run)
+        yield []
+        async with aclosing(self._poll()) as batches:
+            async for batch in batches:
+                yield batch
 
     def notice(self, text: str) -> Sequence[UpstreamEvent]:
         """Words of our own before the answer."""
@@ -68,6 +80,8 @@ class RunFollower:
                     async for batch in batches:
                         yield batch
             finally:
+                # One that was opened stays known until the run is: see `end`.
+                response.close()
                 if self.run_id is not None:
                     self._let_go()
         if not self._translator.paused:
@@ -80,11 +94,27 @@ class RunFollower:
         try:
             return await self._begin(call)
         except ChatError as fault:
-            if self.run_id is None or self.thread_id is None or surely_not_taken(fault):
+            thread_id = self.thread_id
+            if thread_id is None or not self._may_have_gone_on(fault):
                 raise
-            logger.info("turn %s: a call's answer was lost, asking for the run", current_turn.get())
-        run, _ = await self._api.get_run(self.thread_id, self.run_id)
-        return await self._begin(call) if run.status == "requires_action" else None
+            logger.info("turn %s: looking for the run: %s", current_turn.get(), fault.cause)
+        run = await self._find(thread_id)
+        if run is not None and not _waits_for(run, call):
+            self._translator.note(run)
+            return None
+        if run is None:
+            await end_active_run(self._api, thread_id, self._pace, within=self._within)
+        return await self._begin(call)
+
+    async def _find(self, thread_id: str) -> Run | None:
+        if self.run_id is None:
+            return await find_run(self._api, thread_id, self._turn_id)
+        return (await self._api.get_run(thread_id, self.run_id))[0]
+
+    def _may_have_gone_on(self, fault: ChatError) -> bool:
+        """Whether there may be a run all the same: nobody knows, or another one keeps ours from being made."""
+        blocked = isinstance(fault, UpstreamError) and fault.status == 400 and "active" in fault.message
+        return not surely_not_taken(fault) or (blocked and self.run_id is None)
 
     async def _begin(self, call: Call) -> aiohttp.ClientResponse:
         self._opening = self._tasks.start(self._api.client.begin(call), name="open a run")
@@ -101,8 +131,6 @@ class RunFollower:
                 async for batch in batches:
                     yield batch
         except ChatError as fault:
-            if self.run_id is None:
-                raise
             logger.info(
                 "turn %s: the stream was lost, asking for the run: %s", current_turn.get(), fault.cause
             )
@@ -124,6 +152,11 @@ class RunFollower:
                 yield batch
 
     async def _poll(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+        if self.run_id is None and self.thread_id is not None:
+            # The stream was lost before it named the run.
+            made = await self._find(self.thread_id)
+            if made is not None:
+                self._translator.note(made)
         if self.run_id is None or self.thread_id is None:
             raise ChatError(CUT_OFF, "the stream ended before it named its run")
         async with aclosing(
@@ -131,6 +164,11 @@ class RunFollower:
         ) as batches:
             async for batch in batches:
                 yield batch
+
+    async def leave(self) -> None:
+        """Let go of the connection; the run goes on."""
+        await self._tasks.close()
+        self._let_go()
 
     async def end(self) -> None:
         """Cancel the run if one goes on, and wait until it has ended. Raises ChatError."""
@@ -144,32 +182,26 @@ class RunFollower:
             self._let_go()
 
     async def _learn_run(self, opening: asyncio.Task[aiohttp.ClientResponse]) -> None:
-        """Find out which run a call made whose answer was left early, or never came."""
+        """Find out which run a call made whose answer was left before it named one, or never came."""
         try:
-            response = await opening
-            if self.thread_id is None:
-                await self._read_names(response)
+            await opening
         except ChatError as fault:
             if surely_not_taken(fault):
                 return
         if self.run_id is None and self.thread_id is not None:
-            run = await self._api.newest_run(self.thread_id)
-            if run is not None and run.status not in RUN_ENDED:
+            run = await find_run(self._api, self.thread_id, self._turn_id)
+            if run is not None:
                 self._translator.note(run)
-
-    async def _read_names(self, response: aiohttp.ClientResponse) -> None:
-        """Read an answer until it has named its thread."""
-        if response.content_type != "text/event-stream":
-            self._translator.note((await self._api.client.read(response)).into(Run))
-            return
-        async with aclosing(self._api.client.events(response)) as frames:
-            async for events in frames:
-                self._translator.take(events, [])
-                if self.thread_id is not None:
-                    return
 
     def _let_go(self) -> None:
         """Close the answer that was opened last; one that was read to its end keeps its connection."""
         opening, self._opening = self._opening, None
         if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
             opening.result().close()
+
+
+def _waits_for(run: Run, call: Call) -> bool:
+    """Whether a run still waits for the outputs that the call brings; it may have come to other calls since."""
+    body = call.json if isinstance(call.json, dict) else {}
+    brought = {output["tool_call_id"] for output in body.get("tool_outputs", ())}
+    return run.status == "requires_action" and {asked.call_id for asked in calls_of(run)} <= brought

@@ -7,8 +7,9 @@ import asyncio
 
 from deep_chat_proxy.errors import TURN_ACTIVE, ChatError
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
+from deep_chat_proxy.upstream.assistants.checkpoint import TURN
 from deep_chat_proxy.upstream.assistants.polling import wait_until_ended
-from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED
+from deep_chat_proxy.upstream.assistants.wire import RUN_ENDED, Run
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.pauses import PollPace
 
@@ -24,6 +25,17 @@ async def cancel_and_wait(api: AssistantsApi, thread_id: str, run_id: str, pace:
         if fault.status not in _NOT_CANCELLED:
             raise
     await wait_until_ended(api, thread_id, run_id, pace)
+
+
+async def find_run(api: AssistantsApi, thread_id: str, turn_id: str) -> Run | None:
+    """The run that a turn has made, as far as the thread's newest one can be it. Raises ChatError."""
+    run = await api.newest_run(thread_id)
+    if run is None:
+        return None
+    if run.metadata and TURN in run.metadata:
+        return run if run.metadata[TURN] == turn_id else None
+    # A server that keeps no metadata: on a thread there is one active run, and nobody else starts any.
+    return run if run.status not in RUN_ENDED else None
 
 
 async def end_active_run(api: AssistantsApi, thread_id: str, pace: PollPace, *, within: float) -> None:

@@ -25,6 +25,7 @@ async def poll(
             status = run.status
             if label := _STATUS.get(status):
                 yield [Status(label)]
+        yield []
         await pauses.wait(hint)
     out: list[UpstreamEvent] = []
     for message in await api.messages_of_run(thread_id, run_id):

@@ -115,7 +115,7 @@ class Translator:
         self.ended = run.status in RUN_ENDED
         self.paused = self.ended or run.status == "requires_action"
         if run.status == "requires_action":
-            out.append(ToolCallsRequested(_calls(run)))
+            out.append(ToolCallsRequested(calls_of(run)))
         elif self.ended:
             if run.usage is not None:
                 out.append(Usage(run.usage.prompt_tokens or 0, run.usage.completion_tokens or 0))
@@ -154,7 +154,8 @@ class Translator:
                 out.append(Status(label))
 
 
-def _calls(run: Run) -> tuple[ToolCall, ...]:
+def calls_of(run: Run) -> tuple[ToolCall, ...]:
+    """The calls whose outputs a run waits for."""
     action = run.required_action and run.required_action.submit_tool_outputs
     return tuple(
         ToolCall(str(call.id), call.function.name, call.function.arguments or "")

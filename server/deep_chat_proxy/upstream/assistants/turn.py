@@ -1,21 +1,27 @@
 """One turn in the Assistants v2 dialect: attachments, message, run, outputs, and what is left to end."""
 
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from typing import Any
+
+from msgspec.structs import replace
 
 from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.turn.context import current_turn
-from deep_chat_proxy.turn.events import Accepted, ThreadOpened, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.events import Accepted, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
-from deep_chat_proxy.turn.transcript import Anchor, AnchorKind
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
+from deep_chat_proxy.upstream.assistants.checkpoint import TURN, Checkpoint, read
 from deep_chat_proxy.upstream.assistants.following import RunFollower
-from deep_chat_proxy.upstream.assistants.mending import end_active_run
+from deep_chat_proxy.upstream.assistants.mending import find_run
 from deep_chat_proxy.upstream.assistants.message import earlier_messages, message_body
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
-from deep_chat_proxy.upstream.client import Call
+from deep_chat_proxy.upstream.assistants.posting import find, post
+from deep_chat_proxy.upstream.assistants.wire import Run
+from deep_chat_proxy.upstream.client import surely_not_taken
 from deep_chat_proxy.upstream.closing import discard, in_time
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.files import Files
@@ -23,6 +29,8 @@ from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
 from deep_chat_proxy.upstream.uploads import Uploads
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
+
+Batches = AsyncGenerator[Sequence[UpstreamEvent]]
 
 
 class AssistantsTurn:
@@ -41,68 +49,116 @@ class AssistantsTurn:
         self._api = api
         self._options = options
         self._thread = thread
-        self._thread_id: str | None = None
         self._message = message
         self._run_body = run_body
         self._uploads = Uploads(files)
-        self._posted = False
-        self._known = True
-        self._follower = RunFollower(api, options.pace)
+        self._mark = Checkpoint()
+        self._anchored = True
+        self._accepted = False
+        self._refused = False
+        self._follower = RunFollower(api, options.pace, thread.turn_id, within=options.close_within)
 
-    async def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+    async def start(self) -> Batches:
         """As in `UpstreamTurn`."""
         memory = await self._thread.memory()
-        self._thread_id = memory.anchored(AnchorKind.THREAD)
-        run_body = await self._run_body()
-        sent = await self._uploads.send(self._message.attachments)
-        body = message_body(self._message, sent, self._options.file_tool)
-        notice = "" if self._thread_id is not None or memory.whole else THREAD_ELSEWHERE
-        if self._thread_id is not None and not await self._add_to_thread(self._thread_id, body):
-            self._thread_id, notice = None, THREAD_LOST
-        self._known = self._thread_id is not None
-        earlier = earlier_messages(memory.entries) if memory.whole else []
-        accepted = False
-        call = self._first_call(run_body, [*earlier, body])
-        async with aclosing(self._follower.follow(call)) as batches:
+        self._mark = read(memory.checkpoint)
+        thread_id = memory.anchored(AnchorKind.THREAD) or self._mark.thread_id
+        self._anchored = memory.anchored(AnchorKind.THREAD) is not None
+        run = await self._run_so_far(thread_id)
+        if self._mark.run_id is not None and run is None:
+            logger.info("turn %s: the back end no longer has the run", current_turn.get())
+            self._mark, thread_id, memory = Checkpoint(), None, replace(memory, anchor=None)
+        notice = ""
+        if run is None:
+            await self._run_body()
+            thread_id, notice = await self._bring(memory, thread_id)
+        if thread_id is None:
+            raise AssertionError("a message is on a thread")
+        self._follower.go_on(thread_id)
+        async with aclosing(self._answer(thread_id, run, notice)) as batches:
             async for batch in batches:
-                self._posted = True
-                if not accepted:
-                    accepted = True
-                    yield [Accepted(), *(self._follower.notice(notice) if notice else ())]
-                if not self._known and (thread_id := self._follower.thread_id) is not None:
-                    self._known = True
-                    yield [ThreadOpened(thread_id)]
                 yield batch
 
-    def _first_call(self, run: dict[str, object], messages: Sequence[dict[str, object]]) -> Call:
-        stream = self._options.stream
-        if self._thread_id is None:
-            return self._api.thread_and_run(run, messages, stream=stream)
-        self._follower.go_on(self._thread_id)
-        return self._api.run(self._thread_id, run, stream=stream)
-
-    async def _add_to_thread(self, thread_id: str, body: dict[str, object]) -> bool:
-        """Post the message; False where the back end no longer has the thread."""
+    async def _run_so_far(self, thread_id: str | None) -> Run | None:
+        """The run that another process has made for this turn."""
+        if thread_id is None or not self._mark.starting:
+            return None
+        if self._mark.run_id is None:
+            return await find_run(self._api, thread_id, self._thread.turn_id)
         try:
-            try:
-                await self._api.add_message(thread_id, body)
-            except UpstreamError as fault:
-                if fault.status != 400 or "active" not in fault.message:
-                    raise
-                # An earlier turn left a run behind, in this process or another.
-                await end_active_run(
-                    self._api, thread_id, self._options.pace, within=self._options.close_within
-                )
-                await self._api.add_message(thread_id, body)
+            return (await self._api.get_run(thread_id, self._mark.run_id))[0]
         except UpstreamError as fault:
+            if fault.status != 404:
+                raise
+            return None
+
+    async def _bring(self, memory: Memory, thread_id: str | None) -> tuple[str, str]:
+        """Bring the message onto its thread; returns that and a notice for the visitor."""
+        sent = await self._uploads.send(self._message.attachments, self._mark.stored)
+        if sent:
+            await self._set(stored=self._uploads.stored)
+        body = message_body(self._message, sent, self._options.file_tool)
+        body["metadata"] = {TURN: self._thread.turn_id}
+        notice = "" if thread_id is not None or memory.whole else THREAD_ELSEWHERE
+        if thread_id is not None and not await self._post(thread_id, body):
+            self._anchored, thread_id, notice = False, None, THREAD_LOST
+        if thread_id is None:
+            earlier = earlier_messages(memory.entries) if memory.whole else []
+            thread_id = await self._api.create_thread(earlier)
+            self._anchored = False
+            await self._set(thread_id=thread_id)
+            await self._post(thread_id, body)
+        return thread_id, notice
+
+    async def _post(self, thread_id: str, body: Mapping[str, Any]) -> bool:
+        """Post the message, unless it is there; False where the back end no longer has the thread."""
+        try:
+            message_id = self._mark.message_id
+            if message_id is None and self._mark.posting:
+                message_id = await find(self._api, thread_id, body)
+            if message_id is None:
+                await self._set(posting=True)
+                message_id = await post(
+                    self._api, thread_id, body, self._options.pace, within=self._options.close_within
+                )
+        except UpstreamError as fault:
+            self._refused = surely_not_taken(fault)
             if fault.status != 404:
                 raise
             logger.info("turn %s: the back end no longer has the thread", current_turn.get())
             return False
-        self._posted = True
+        self._refused = False
+        # What happens next, the run, is kept with it.
+        await self._set(message_id=message_id, starting=True)
         return True
 
-    async def submit(self, outputs: Sequence[ToolOutput]) -> AsyncGenerator[Sequence[UpstreamEvent]]:
+    async def _answer(self, thread_id: str, run: Run | None, notice: str) -> Batches:
+        async with aclosing(await self._batches(thread_id, run)) as batches:
+            async for batch in batches:
+                if self._follower.run_id is not None and self._mark.run_id is None:
+                    await self._set(run_id=self._follower.run_id)
+                if not self._accepted:
+                    self._accepted = True
+                    await self._keep_thread()
+                    yield [Accepted(), *(self._follower.notice(notice) if notice else ())]
+                yield batch
+
+    async def _batches(self, thread_id: str, run: Run | None) -> Batches:
+        if run is not None:
+            return self._follower.go_on_with(run)
+        body = {**await self._run_body(), "metadata": {TURN: self._thread.turn_id}}
+        return self._first(self._api.run(thread_id, body, stream=self._options.stream))
+
+    async def _first(self, call: Any) -> Batches:
+        try:
+            async with aclosing(self._follower.follow(call)) as batches:
+                async for batch in batches:
+                    yield batch
+        except ChatError as fault:
+            self._refused = not self._accepted and surely_not_taken(fault)
+            raise
+
+    async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
         """As in `UpstreamTurn`."""
         thread_id, run_id = self._follower.thread_id, self._follower.run_id
         if thread_id is None or run_id is None:
@@ -112,23 +168,43 @@ class AssistantsTurn:
             async for batch in batches:
                 yield batch
 
+    async def _set(self, **known: Any) -> None:
+        """Keep what is known or about to happen now."""
+        self._mark = replace(self._mark, **known)
+        await self._thread.checkpoint(self._mark.encoded())
+
+    async def _keep_thread(self) -> None:
+        """The thread holds a message, so the next one belongs there too."""
+        thread_id = self._mark.thread_id
+        if not self._anchored and thread_id is not None:
+            self._anchored = True
+            anchor = Anchor(AnchorKind.THREAD, thread_id)
+            await self._thread.record(anchor=anchor, covered=True, forget=True)
+
+    async def leave(self) -> None:
+        """As in `UpstreamTurn`."""
+        await self._uploads.leave()
+        await self._follower.leave()
+
     async def close(self) -> None:
         """As in `UpstreamTurn`."""
+        within = self._options.close_within
         try:
-            await in_time(self._follower.end(), self._options.close_within, "the run could not be ended")
-            await self._keep_thread()
-            if not self._posted:
-                await in_time(
-                    self._uploads.take_back(),
-                    self._options.close_within,
-                    "unused uploads stay at the back end",
-                )
+            await in_time(self._follower.end(), within, "the run could not be ended")
+            if self._refused or not self._mark.posting:
+                await in_time(self._take_back(), within, "what was not used stays at the back end")
+            else:
+                await self._keep_thread()
         finally:
             await discard(self._message.attachments)
 
-    async def _keep_thread(self) -> None:
-        """A turn that was stopped before the back end had named its thread: the next message belongs there too."""
-        if not self._known and (thread_id := self._follower.thread_id) is not None:
-            self._known = True
-            anchor = Anchor(AnchorKind.THREAD, thread_id)
-            await self._thread.record(anchor=anchor, covered=True, forget=True)
+    async def _take_back(self) -> None:
+        """Nothing stays of a message that was not taken: the visitor will send it again."""
+        try:
+            thread_id = self._follower.thread_id
+            if not self._anchored and self._mark.thread_id is not None:
+                await self._api.delete_thread(self._mark.thread_id)
+            elif thread_id is not None and self._mark.message_id is not None:
+                await self._api.delete_message(thread_id, self._mark.message_id)
+        finally:
+            await self._uploads.take_back()

@@ -51,6 +51,7 @@ class Run(Struct):
     status: str
     thread_id: Id | None = None
     required_action: RequiredAction | None = None
+    metadata: dict[str, Any] | None = None
     last_error: RunFault | None = None
     incomplete_details: Incomplete | None = None
     usage: RunUsage | None = None
@@ -100,6 +101,7 @@ class Message(Struct):
     id: Id
     role: str = "assistant"
     run_id: Id | None = None
+    metadata: dict[str, Any] | None = None
     content: list[Content] | None = None
     incomplete_details: Incomplete | None = None
 

@@ -64,6 +64,10 @@ class Translator:
         self._usage = None
         self._gatherer = CallGatherer()
 
+    def lose(self) -> None:
+        """The completion was lost in its middle; another comes in its place."""
+        self.said.lose([self._round])
+
     @property
     def text(self) -> str:
         """What this completion has said."""
@@ -131,6 +135,7 @@ class Translator:
             return True
         if not self.ended:
             return False
+        self.said.caught_up(out)
         if (usage := self._usage) is not None:
             out.append(Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0))
         # A call that was cut short would be run with half of its arguments.

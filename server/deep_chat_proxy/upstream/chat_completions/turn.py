@@ -1,12 +1,14 @@
 """One turn in the Chat Completions dialect: history, message, completions, outputs."""
 
+import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
 import aiohttp
 
 from deep_chat_proxy.errors import CONTEXT_TOO_LONG, CUT_OFF, ChatError
-from deep_chat_proxy.turn.events import Accepted, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.context import current_turn
+from deep_chat_proxy.turn.events import Accepted, Completed, ToolCallsRequested, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import Entry, Memory, UserSaid, mended, newest, without_files
@@ -14,14 +16,20 @@ from deep_chat_proxy.upstream.attachments import NOT_TAKEN, MessageFiles
 from deep_chat_proxy.upstream.chat_completions.messages import messages
 from deep_chat_proxy.upstream.chat_completions.server import ChatServer
 from deep_chat_proxy.upstream.chat_completions.translate import Translator
-from deep_chat_proxy.upstream.client import drained
+from deep_chat_proxy.upstream.client import cut, drained
 from deep_chat_proxy.upstream.closing import discard
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE
 from deep_chat_proxy.upstream.opening import on_its_way, presumed_taken
+from deep_chat_proxy.upstream.picked_up import told
 from deep_chat_proxy.upstream.record import TurnRecord
 
+logger = logging.getLogger("deep_chat_proxy.upstream")
+
 Batches = AsyncGenerator[Sequence[UpstreamEvent]]
+
+# How often a completion is asked for whose connection breaks.
+_MOST_TRIES = 3
 
 
 class ChatTurn:
@@ -49,6 +57,12 @@ class ChatTurn:
         self._earlier = newest(mended(memory.entries)[1], self._tokens)
         said = UserSaid(self._message.text, await self._files.take(self._message.attachments))
         record = self._record = TurnRecord(self._thread, self._files, said)
+        if memory.own:
+            record.go_on(memory.own)
+            self._accepted = True
+            yield (known := told(memory.own, self._translator.said))
+            if isinstance(known[-1], ToolCallsRequested | Completed):
+                return
         async with aclosing(self._complete(record)) as batches:
             async for batch in batches:
                 yield batch
@@ -63,30 +77,43 @@ class ChatTurn:
                 yield batch
 
     async def _complete(self, record: TurnRecord) -> Batches:
-        """One completion, from the call to what it ended with."""
-        self._translator.begin()
-        try:
-            async with on_its_way(self._open(record)) as opening:
-                if not self._server.options.stream and await presumed_taken(opening):
-                    yield await self._accept()
-                response = await opening
-                yield await self._accept()
-                async with aclosing(self._read(response)) as batches:
+        """One completion, from the call to what it ended with. It is asked for once more where its connection breaks:
+        the back end keeps nothing of it.
+        """
+        for tries_left in reversed(range(_MOST_TRIES)):
+            self._translator.begin()
+            try:
+                async with aclosing(self._one_completion(record)) as batches:
                     async for batch in batches:
                         yield batch
-        except ChatError:
-            # What is lost after the end of the answer is only the connection.
-            if not self._translator.ended or self._translator.failed:
-                self._failed = True
-                raise
+                break
+            except ChatError as fault:
+                # What is lost after the end of the answer is only the connection.
+                if self._translator.ended and not self._translator.failed:
+                    break
+                if not (tries_left and cut(fault)):
+                    self._failed = True
+                    raise
+                logger.info("turn %s: an answer was lost, asking again: %s", current_turn.get(), fault.cause)
+                self._translator.lose()
         last: list[UpstreamEvent] = []
-        if not self._translator.finish(last):
-            self._failed = True
-            raise ChatError(CUT_OFF, "the stream ended without saying how")
+        self._translator.finish(last)
         if not self._translator.failed:
             await self._keep(record)
         if last:
             yield last
+
+    async def _one_completion(self, record: TurnRecord) -> Batches:
+        async with on_its_way(self._open(record)) as opening:
+            if not self._server.options.stream and await presumed_taken(opening):
+                yield await self._accept()
+            response = await opening
+            yield await self._accept()
+            async with aclosing(self._read(response)) as batches:
+                async for batch in batches:
+                    yield batch
+        if not (self._translator.ended or self._translator.failed):
+            raise ChatError(CUT_OFF, "the stream ended without saying how")
 
     async def _open(self, record: TurnRecord) -> aiohttp.ClientResponse:
         """Send the request; again where the back end refused something that can be left out."""
@@ -157,6 +184,9 @@ class ChatTurn:
         else:
             record.answer(self._translator.text)
         await record.save()
+
+    async def leave(self) -> None:
+        """As in `UpstreamTurn`. There is nothing to let go of."""
 
     async def close(self) -> None:
         """As in `UpstreamTurn`. A completion ends with its connection."""

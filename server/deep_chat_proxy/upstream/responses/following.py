@@ -56,6 +56,18 @@ class ResponseFollower:
                 async for batch in batches:
                     yield batch
 
+    async def go_on_with(self, made: Response) -> AsyncGenerator[Sequence[Told]]:
+        """Follow a response that was made before; the batches are those of `follow`."""
+        self.translator.begin()
+        self._creating = self._tasks.start(_known(made), name="a response")
+        self._lost = None
+        yield []
+        yield self._take(made)
+        if not self.translator.ended:
+            async with aclosing(self._poll()) as batches:
+                async for batch in batches:
+                    yield batch
+
     async def _in_background(self, call: Call) -> AsyncGenerator[Sequence[Told]]:
         self._creating = self._tasks.start(self._create(call), name="create a response")
         made = await asyncio.shield(self._creating)
@@ -134,6 +146,8 @@ class ResponseFollower:
                 # Most servers keep no response whose connection was lost.
                 lost = CUT_OFF if self._lost is None else self._lost.problem
                 raise ChatError(lost, f"the stream was lost, and its response too: {fault.cause}") from fault
+            if self._creating is None and response.status == "cancelled":
+                raise ChatError(CUT_OFF, "the response was cancelled with its stream")
             if response.status in ENDED:
                 yield self._take(response)
                 return
@@ -141,7 +155,12 @@ class ResponseFollower:
                 status = response.status
                 if label := _STATUS.get(status or ""):
                     yield [Status(label)]
+            yield []
             await pauses.wait(hint)
+
+    async def leave(self) -> None:
+        """Let go of what is under way."""
+        await self._tasks.close()
 
     async def end(self) -> None:
         """Cancel what goes on. Raises ChatError."""
@@ -159,3 +178,7 @@ class ResponseFollower:
             return
         if self.translator.response_id is not None:
             await self._api.cancel(self.translator.response_id)
+
+
+async def _known(made: Response) -> Response:
+    return made

@@ -1,5 +1,7 @@
 """A visitor's message as Responses takes it: its files uploaded, or sent along with it."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from deep_chat_proxy.turn.events import FileKind
@@ -26,15 +28,17 @@ async def sent_along(message: UserMessage, files: MessageFiles) -> NewMessage:
     return NewMessage(UserSaid(message.text or _FILES_ONLY, await files.take(message.attachments)))
 
 
-async def uploaded(message: UserMessage, uploads: Uploads, *, with_code: bool) -> NewMessage:
-    """The message with its files uploaded; data goes to the code interpreter where there is one (`with_code`).
+async def uploaded(
+    message: UserMessage, uploads: Uploads, stored: Mapping[str, str], *, with_code: bool
+) -> NewMessage:
+    """The message with its files uploaded, but for those that are `stored` already; data goes to the code interpreter where there is one (`with_code`).
 
     Raises ChatError for a file that the assistant can do nothing with, and where one is refused.
     """
     for attachment in message.attachments:
         if not _can_be_read(attachment, with_code=with_code):
             raise not_taken(attachment.name)
-    sent = await uploads.send(message.attachments)
+    sent = await uploads.send(message.attachments, stored)
     for_code = [file for file in sent if with_code and file.attachment.media_type in DATA_TYPES]
     attached = tuple(_attached(file, for_code=file in for_code) for file in sent)
     return NewMessage(

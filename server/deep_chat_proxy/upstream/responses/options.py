@@ -39,6 +39,11 @@ class ResponsesOptions(Struct, frozen=True):
     close_within: float = 10.0
 
     @property
+    def acts(self) -> bool:
+        """Whether a response can do something elsewhere, so that it must not be made twice."""
+        return any(tool.get("type") == "mcp" for tool in self.hosted)
+
+    @property
     def code_interpreter(self) -> bool:
         """Whether the model can run code on the files that it is given."""
         return any(tool.get("type") == "code_interpreter" for tool in self.hosted)

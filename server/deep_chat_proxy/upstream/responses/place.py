@@ -33,6 +33,8 @@ class Place:
         """How many of the turn's own entries the back end holds already."""
         kind = _KINDS.get(way)
         anchor = memory.anchored(kind) if kind is not None else None
+        self.newest = memory.anchor.newest if memory.anchor is not None else None
+        """The last item that is known to be in the conversation."""
         if way is Way.CONVERSATION:
             self.conversation = anchor
         elif way is Way.CHAIN:
@@ -70,6 +72,19 @@ class Place:
         """Whether the back end is asked to go on from something that it keeps."""
         return self.conversation is not None or self.previous is not None
 
+    def go_on(self, own: int) -> None:
+        """The back end holds so many of the turn's own entries already."""
+        self._sent = own
+
+    @property
+    def uncovered(self) -> tuple[Entry, ...]:
+        """What was said before the turn and the back end is not known to hold."""
+        return self._memory.entries[self._memory.covered :]
+
+    def cover(self, count: int) -> None:
+        """The back end holds so many of the uncovered entries after all."""
+        self._memory = replace(self._memory, covered=self._memory.covered + count)
+
     def detach(self, way: Way) -> None:
         """The back end has forgotten the response that the chain hangs on: what was said is sent again. `way` is how
         the turn goes on.
@@ -91,6 +106,7 @@ class Place:
     def enter(self, conversation: str, memory: Memory) -> None:
         """The conversation at the back end in which the turn takes place."""
         self.conversation = conversation
+        self.newest = None
         self._memory = memory
         self._sent = 0
 
@@ -101,9 +117,9 @@ class Place:
             self._tokens //= 2
         return len(self.entries(())) < before
 
-    def advance(self, response_id: str, own: Sequence[Entry]) -> Anchor | None:
-        """A response was completed, so the back end has what was sent and said, all of `own`. Returns the new
-        anchor, None where we keep the history.
+    def advance(self, response_id: str, own: Sequence[Entry], newest: str | None) -> Anchor | None:
+        """A response was completed, so the back end has what was sent and said, all of `own`, of which the item
+        `newest` is the last. Returns the new anchor, None where we keep the history.
         """
         if self.way is Way.HISTORY:
             return None
@@ -111,4 +127,5 @@ class Place:
         if self.way is Way.CHAIN:
             self.previous = response_id
             return Anchor(AnchorKind.RESPONSE, response_id)
-        return Anchor(AnchorKind.CONVERSATION, self.conversation or "")
+        self.newest = newest or self.newest
+        return Anchor(AnchorKind.CONVERSATION, self.conversation or "", self.newest)

@@ -1,14 +1,14 @@
 """What can be done about a request that the back end refused because of what was before it.
 
-A conversation may be gone, a response forgotten, a call left without its output by a turn that was cut, all of it too
-long for the model, or an old picture shown to a model that cannot see. Each remedy is tried once in a turn, but for leaving out more and more
-of what was said.
+A conversation may be gone or held by a response that is just being ended, a response forgotten, a call left without
+its output by a turn that was cut, all of it too long for the model, or an old picture shown to a model that cannot see.
+Each remedy is tried once in a turn, but for waiting, and for leaving out more and more of what was said.
 """
 
 from collections.abc import Sequence
 from enum import StrEnum
 
-from deep_chat_proxy.errors import CONTEXT_TOO_LONG
+from deep_chat_proxy.errors import CONTEXT_TOO_LONG, TURN_ACTIVE
 from deep_chat_proxy.turn.transcript import INTERRUPTED
 from deep_chat_proxy.upstream.attachments import NOT_TAKEN
 from deep_chat_proxy.upstream.failures import UpstreamError
@@ -26,12 +26,15 @@ class Remedy(StrEnum):
     NEW_CONVERSATION = "new conversation"
     SEND_HISTORY = "send history"
     ANSWER_CALLS = "answer calls"
+    WAIT = "wait"
     SHORTEN = "shorten"
     NAME_FILES = "name files"
 
 
 def remedy_for(fault: UpstreamError, place: Place) -> Remedy | None:
     """What would help against a refusal, None where nothing of ours would."""
+    if fault.problem is TURN_ACTIVE:
+        return Remedy.WAIT
     if fault.problem is CONTEXT_TOO_LONG and not place.anchored:
         return Remedy.SHORTEN
     if not place.anchored and fault.status in {*NOT_TAKEN, 404} and place.has_files:

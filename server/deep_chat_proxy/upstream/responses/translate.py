@@ -80,6 +80,10 @@ class Translator:
         """The calls that it ended with."""
         self.approvals: tuple[Item, ...] = ()
         """Requests for an approval that it ended with."""
+        self.acted = False
+        """It has used a tool of somebody else's that may do something, so it must not be made twice."""
+        self.newest: str | None = None
+        """The last item that a response has made."""
         self.said = Said()
         self._round = 0
         self._keys: dict[Key, None] = {}
@@ -93,11 +97,15 @@ class Translator:
         """The next response begins."""
         self._round += 1
         self.response_id = None
-        self.ended = self.failed = False
+        self.ended = self.failed = self.acted = False
         self.calls = self.approvals = ()
         self._keys = {}
         self._calls = {}
         self._approvals = {}
+
+    def lose(self) -> None:
+        """The response was lost in its middle; another comes in its place."""
+        self.said.lose(self._keys)
 
     @property
     def text(self) -> str:
@@ -158,6 +166,7 @@ class Translator:
         """
         self.note(response)
         self._take_output((response.output or [])[:_MOST_ITEMS], out, whole=whole)
+        self.said.caught_up(out)
         if (usage := response.usage) is not None:
             out.append(Usage(usage.input_tokens or 0, usage.output_tokens or 0))
         status = response.status if response.status in ENDED else status
@@ -214,8 +223,11 @@ class Translator:
         if (label := _AT_WORK.get(item.type)) is not None and not done and label not in self._at_work:
             self._at_work.add(label)
             out.append(Status(label))
+        self.acted = self.acted or item.type == "mcp_call"
         if not done:
             return
+        if item.id is not None:
+            self.newest = str(item.id)
         if item.type == "function_call" and item.call_id is not None:
             call = ToolCall(item.call_id, item.name or "", _arguments(item.arguments))
             self._calls[item.call_id] = call

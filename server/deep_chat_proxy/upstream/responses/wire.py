@@ -54,6 +54,7 @@ class Item(Struct):
 
     type: str = ""
     id: Id | None = None
+    role: str | None = None
     content: list[Part] | str | None = None
     call_id: str | None = None
     name: str | None = None

@@ -1,0 +1,48 @@
+"""A turn followed once more: by a page that was reloaded, lost its connection, or is open in a second tab."""
+
+from aiohttp import web
+
+from deep_chat_proxy.browser.addresses import file_addresses
+from deep_chat_proxy.browser.frames import FrameWriter
+from deep_chat_proxy.browser.keys import CHAT
+from deep_chat_proxy.browser.ownership import own_thread
+from deep_chat_proxy.middleware.session import SESSION
+from deep_chat_proxy.turn.turns import attached
+
+_MOST_DIGITS = 12
+
+
+async def resume(request: web.Request) -> web.StreamResponse:
+    """GET /api/chat/resume: the turn of the current thread, or of the one that `thread_id` names, that goes on or has
+    just ended, as a stream; behind the event that `Last-Event-ID` names where that is one of its own. 204 where
+    there is none, or nothing more of it.
+    """
+    chat, session = request.app[CHAT], request[SESSION]
+    thread_id = request.query.get("thread_id") or session.thread_id
+    if thread_id is None:
+        return web.Response(status=204)
+    thread = await own_thread(chat.store, session, thread_id)
+    turn = chat.turns.active(thread.thread_id) or await chat.turns.ended(thread.thread_id)
+    if turn is None:
+        return web.Response(status=204)
+    with attached(turn) as log:
+        seen = min(_seen(request.headers.get("Last-Event-ID", ""), turn.turn_id), log.last_id)
+
+        def writer() -> FrameWriter:
+            made = FrameWriter(thread.thread_id, turn.turn_id, file_addresses(request))
+            if seen:
+                made.go_on(with_text=log.any_text_until(seen))
+            return made
+
+        # Of the last events some show nothing, so their ids are not known to any browser.
+        if log.state.ended and not writer().frames(log.after(seen)[1], None):
+            return web.Response(status=204)
+        return await chat.delivery.deliver(request, log, writer(), after=seen)
+
+
+def _seen(event_id: str, turn_id: str) -> int:
+    """Which event of the turn a browser had last; 0 for one of another turn, or for what is no id of ours."""
+    of_turn, _, number = event_id.rpartition("-")
+    if of_turn != turn_id or not (number.isascii() and number.isdigit()) or len(number) > _MOST_DIGITS:
+        return 0
+    return int(number)

@@ -1,0 +1,76 @@
+// An answer that is put together here and not by Deep Chat, and how it comes into Deep Chat: below the visitor's
+// newest message, as Deep Chat's own streams would leave it there.
+
+import { keepAtBottom } from "./controls.js";
+
+/** The visitor's newest message and what follows it. */
+export const newestOf = (chat) => {
+  const messages = chat.getMessages();
+  return messages.slice(messages.findLastIndex(({ role }) => role === "user"));
+};
+
+const isText = ({ role, text }) => role === "ai" && text;
+
+/** Writes `text` into the bubble of the newest answer, or makes one. */
+export const write = (chat, text) => {
+  const newest = newestOf(chat);
+  const at = newest.findIndex(isText);
+  if (at < 0) chat.addMessage({ role: "ai", text });
+  else if (newest[at].text !== text) {
+    keepAtBottom(chat, () => chat.updateMessage({ text }, chat.getMessages().length - newest.length + at));
+  }
+};
+
+/** Writes `text` where there is only what said that an answer is on its way. */
+export const settle = (chat, text) => {
+  if (newestOf(chat).some(isText)) write(chat, text);
+};
+
+const attach = (chat, files) => {
+  const there = new Set(newestOf(chat).flatMap((message) => message.files ?? []).map(({ src }) => src));
+  for (const file of files) if (!there.has(file.src)) chat.addMessage({ role: "ai", files: [file] });
+};
+
+/** What the events of a turn come to. `partial`: some of the answer stands in the chat already. */
+export class Answer {
+  #partial;
+  #begun = false;
+  #text = "";
+  #files = [];
+  error;
+
+  constructor(partial) {
+    this.#partial = partial;
+  }
+
+  /** Whether there is anything of the answer itself, and not only what the assistant is doing. */
+  get begun() {
+    return this.#partial || this.#begun;
+  }
+
+  /** What comes now is the answer from its beginning. */
+  restart() {
+    this.#partial = this.begun;
+    this.#begun = false;
+    this.#text = "";
+  }
+
+  take({ text, overwrite, files, error, _sessionId }) {
+    if (text) this.#text = overwrite ? text : this.#text + text;
+    if (_sessionId) this.#begun = true;
+    if (files) this.#files.push(...files);
+    this.error ??= error;
+  }
+
+  /** Nothing more comes. `text` takes the place of what said that an answer is on its way. */
+  settle(chat, text) {
+    if (this.begun) return;
+    settle(chat, text);
+    this.#text &&= text;
+  }
+
+  draw(chat) {
+    if (this.#text && (this.#begun || !this.#partial)) write(chat, this.#text);
+    attach(chat, this.#files);
+  }
+}
