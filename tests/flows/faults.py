@@ -102,7 +102,7 @@ class Refuse:
     """The request is not passed on, but answered with this."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, hash=False)
     body: bytes = b'{"error": {"message": "No.", "type": "server_error"}}'
     at: ClassVar[None] = None
 

@@ -34,8 +34,9 @@ DIALECTS: dict[str, dict[str, Any]] = {
 class Site:
     """A server at `url`, and what its back end holds (`state`)."""
 
-    def __init__(self, app: web.Application, port: int, state: LocalState) -> None:
+    def __init__(self, app: web.Application, port: int, state: LocalState, back_end_url: str) -> None:
         self.app = app
+        self.back_end_url = back_end_url
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
         self.state = state
@@ -91,4 +92,4 @@ async def site(
     async with back_end(options) as (base_url, state):
         app = create_app(settings_for(base_url, **chosen), tools=tools)
         async with serving(app) as port:
-            yield Site(app, port, state)
+            yield Site(app, port, state, base_url)

@@ -19,6 +19,8 @@ from playing import until
 TEXT = "weather in Paris then in Rome"
 WHOLE = "Here is the weather:\n\n- **Paris**: 21 degrees\n- **Rome**: 21 degrees\n"
 TOOLS = """
+import os
+import signal
 from pathlib import Path
 
 from deep_chat_proxy import tool
@@ -29,6 +31,8 @@ async def get_weather(location: str, unit: str = "celsius") -> str:
     \"\"\"The weather of a place.\"\"\"
     with Path("{ran}").open("a") as ran:
         ran.write(location + "\\n")
+    if Path("{deadly}").exists():
+        os.kill(os.getpid(), signal.SIGKILL)
     return "21 degrees"
 """
 
@@ -40,6 +44,7 @@ class Site:
         self.state = state
         self.plan = folder / "plan"
         self.ran = folder / "ran"
+        self.deadly = folder / "deadly"
         self._folder = folder
         self._environment = environment
 
@@ -52,8 +57,13 @@ class Site:
         self.ran.unlink(missing_ok=True)
         self.plan.write_text(f"{write} {when}")
 
+    def kill_when_run(self) -> None:
+        """Kill it when a tool has run, before its output is kept."""
+        self.deadly.touch()
+
     def spare(self) -> None:
         self.plan.unlink(missing_ok=True)
+        self.deadly.unlink(missing_ok=True)
 
     @property
     def ran_for(self) -> list[str]:
@@ -63,7 +73,7 @@ class Site:
 @asynccontextmanager
 async def site(folder: Path, dialect: str, *, repeatable: bool = True) -> AsyncIterator[Site]:
     tools = folder / "tools.py"
-    tools.write_text(TOOLS.format(repeatable=repeatable, ran=folder / "ran"))
+    tools.write_text(TOOLS.format(repeatable=repeatable, ran=folder / "ran", deadly=folder / "deadly"))
     chosen = {name: value for name, value in DIALECTS[dialect].items() if name != "hosted_tools"}
     async with back_end() as (base_url, state):
         environment = {f"DEEP_CHAT_{name.upper()}": str(value) for name, value in chosen.items()}
@@ -123,6 +133,30 @@ async def test_a_turn_is_finished_once_wherever_its_server_was_killed(
                 process = await processes.enter_async_context(found.running())
                 await killed.is_made_good(found, process, expected)
     assert write > 8
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_a_tool_that_must_not_be_repeated_is_not_and_the_model_is_told(
+    tmp_path: Path, dialect: str
+) -> None:
+    async with site(tmp_path, dialect, repeatable=False) as found, AsyncExitStack() as processes:
+        process = await processes.enter_async_context(found.running())
+        async with Visitor.at(process.url) as visitor:
+            await visitor.say("hello")
+            found.ran.write_text("")
+            found.kill_when_run()
+            assert not await say_until_killed(process, visitor)
+            found.spare()
+            later = await processes.enter_async_context(found.running())
+            async with Visitor.at(later.url, visitor.jar) as again:
+                answer = await again.resume()
+                goes_on = await again.say("how many messages?")
+
+    # The second round was still to come, so it was run as ever.
+    assert found.ran_for == ["Paris", "Rome"]
+    assert "**Paris**: I could not find out" in answer.text
+    assert "**Rome**: 21 degrees" in answer.text
+    assert "3 messages of yours" in goes_on.text
 
 
 class Killed(NamedTuple):

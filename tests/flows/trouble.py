@@ -1,13 +1,14 @@
 """Many visitors at once, of a server whose back end fails in every way there is."""
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Iterator
 
 from deep_chat_proxy import Settings
 from flows.fault_proxy import FaultProxy
-from flows.faults import Cut, Events, Fault, Moment, Plan, Refuse, Reset, Seen, Split, Stall
+from flows.faults import Cut, Events, Fault, Moment, Refuse, Reset, Seen, Split, Stall
 from flows.scenes import SENTENCES
 from flows.visitor import CSV, Visitor, answer_of
 
@@ -35,29 +36,31 @@ FAULTS: tuple[Fault, ...] = (
 )
 # Seconds until a turn has ended, with the clearing away of the one before it.
 _LONGEST = 30
-# Of each fault, for each request. So two of three turns, which make three or more, meet one.
-CHANCE = 0.03
+# Of each fault, for each request.
+CHANCE = 0.04
 
 
 class Trouble:
-    """Visitors of the server at `url`, whose back end is behind `proxy`; `ended` counts what they were told."""
+    """Visitors of the server at `url`, whose back end is behind `proxy`; `ended` counts what they were told,
+    `faults` what happened."""
 
     def __init__(self, url: str, proxy: FaultProxy, seed: int) -> None:
         self.ended: Counter[str] = Counter()
-        self.plans: list[Plan] = []
+        self.faults: Counter[Fault] = Counter()
         self._url = url
         self._proxy = proxy
         self._random = random.Random(seed)
 
     async def talk(self, turns: int) -> None:
         """Have this many turns; returns when every visitor has closed their connections."""
-        self.plans = [self._proxy.fail(fault, self._by_chance, times=turns**2) for fault in FAULTS]
+        plans = [self._proxy.fail(fault, self._by_chance, times=math.inf) for fault in FAULTS]
         left = iter(range(turns))
         async with asyncio.TaskGroup() as group:
             for number in range(AT_ONCE):
                 group.create_task(self._visit(left), name=f"visitor {number}")
         self._proxy.lift()
         self._proxy.forget()
+        self.faults.update({plan.fault: plan.hits for plan in plans})
 
     def _by_chance(self, _: Seen) -> bool:
         return self._random.random() < CHANCE
@@ -74,5 +77,5 @@ class Trouble:
                     answer = await answer_of(response)
                 assert answer.error in SENTENCES or answer.text, answer
                 self.ended[answer.error or "answered"] += 1
-                if self._random.random() < 0.2:
+                if self._random.random() < 0.1:
                     visitor.jar.clear()

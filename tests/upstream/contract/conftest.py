@@ -53,7 +53,11 @@ async def make(
         servers.append(server)
         kind = ApiClient if case.poorer else ValidatingClient
         endpoint = Endpoint(
-            str(server.make_url("/v1")), {"Authorization": "Bearer sk-canary"}, {}, silence=silence
+            str(server.make_url("/v1")),
+            {"Authorization": "Bearer sk-canary"},
+            {},
+            first=silence,
+            silence=silence,
         )
         dialect = case.make(kind(session, endpoint), FUNCTIONS)
         if before is not None:

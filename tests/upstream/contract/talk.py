@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -10,9 +11,13 @@ from typing import Any
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.store.keeper import StoreKeeper
-from deep_chat_proxy.store.records import Store, ThreadRecord
+from deep_chat_proxy.store.processes import Process
+from deep_chat_proxy.store.records import ThreadRecord
 from deep_chat_proxy.store.shelf import Shelf
-from deep_chat_proxy.turn.events import FileKind, FileMade, ThreadOpened, ToolCallsRequested
+from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.store.turns import SqliteTurns
+from deep_chat_proxy.turn.events import FileKind, ToolCallsRequested
+from deep_chat_proxy.turn.journal import OpenTurn
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.ports import UpstreamTurn
 from upstream.playing import WAIT, Played, Tools, play_out
@@ -34,10 +39,17 @@ class Talk:
     """One thread; `say` is a turn from its message to its end, `cut` one that is left in its middle."""
 
     def __init__(
-        self, dialect: Any, store: Store, shelf: Shelf, thread: ThreadRecord, state: LocalState, folder: Path
+        self,
+        dialect: Any,
+        store: SqliteStore,
+        shelf: Shelf,
+        thread: ThreadRecord,
+        state: LocalState,
+        folder: Path,
     ) -> None:
         self.dialect = dialect
         self.store = store
+        self.turns = SqliteTurns(store.database, Process(None))
         self.shelf = shelf
         self.thread = thread
         self.state = state
@@ -48,9 +60,13 @@ class Talk:
         """The same thread, as another dialect or back end goes on with it."""
         return Talk(dialect, self.store, self.shelf, self.thread, state or self.state, self._folder)
 
-    @property
-    def keeper(self) -> StoreKeeper:
-        return StoreKeeper(self.store, self.shelf, self.thread)
+    def opened(self, text: str, *attachments: Attachment) -> OpenTurn:
+        """A new turn."""
+        message = UserMessage(text, attachments)
+        return OpenTurn(secrets.token_hex(6), self.thread.thread_id, self.thread.visitor, message)
+
+    def keeper(self, opened: OpenTurn) -> StoreKeeper:
+        return StoreKeeper(self.store, self.turns, self.shelf, opened)
 
     def file(self, name: str, data: bytes, media_type: str, kind: FileKind = FileKind.ANY) -> Attachment:
         """A file as the server has spooled it."""
@@ -60,13 +76,17 @@ class Talk:
         return Attachment(path, name, media_type, kind, len(data), hashlib.sha256(data).hexdigest())
 
     def turn(self, text: str, *attachments: Attachment) -> UpstreamTurn:
-        turn: UpstreamTurn = self.dialect.turn(self.keeper, UserMessage(text, attachments))
+        opened = self.opened(text, *attachments)
+        turn: UpstreamTurn = self.dialect.turn(self.keeper(opened), opened.message)
         return turn
 
-    async def say(self, text: str, *attachments: Attachment) -> "Answer":
+    async def say(self, text: str, *attachments: Attachment) -> Played:
         """Play a turn to its end."""
-        played = Answer(self.keeper)
-        return await play_out(played, self.turn(text, *attachments), played, max_rounds=8)
+        opened = self.opened(text, *attachments)
+        keeper = self.keeper(opened)
+        assert await keeper.begin()
+        turn: UpstreamTurn = self.dialect.turn(keeper, opened.message)
+        return await play_out(Played(), turn, keeper, max_rounds=8)
 
     async def cut(self, text: str, after: int, *attachments: Attachment) -> int:
         """Leave a turn after so many events, as a visitor does who stops it; returns how many there were till then.
@@ -97,8 +117,6 @@ class Talk:
                             return seen
                         seen += 1
                         calls = event if isinstance(event, ToolCallsRequested) else None
-                        if isinstance(event, ThreadOpened):
-                            await self.keeper.thread_opened(event.upstream_id)
             if calls is None:
                 return seen
             stream = turn.submit([await tools.run(call) for call in calls.calls])
@@ -106,22 +124,6 @@ class Talk:
     def active(self) -> Sequence[object]:
         """What still goes on at the back end."""
         return [*self.state.active_runs(), *self.state.active_responses()]
-
-
-class Answer(Played):
-    """What came of a turn; keeps what a keeper is told, and tells it to the real one."""
-
-    def __init__(self, keeper: StoreKeeper) -> None:
-        super().__init__()
-        self._kept = keeper
-        self.made: list[FileMade] = []
-
-    async def thread_opened(self, upstream_id: str) -> None:
-        await self._kept.thread_opened(upstream_id)
-
-    async def file_made(self, made: FileMade) -> Any:
-        self.made.append(made)
-        return await self._kept.file_made(made)
 
 
 Make = Callable[..., Awaitable[Talk]]

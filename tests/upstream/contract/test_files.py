@@ -3,13 +3,14 @@
 from deep_chat_proxy.errors import Problem
 from deep_chat_proxy.turn.events import Completed, FileKind
 from upstream.contract.cases import Case
-from upstream.contract.talk import Answer, Talk
+from upstream.contract.talk import Talk
 from upstream.pictures import png
+from upstream.playing import Played
 
 TEXT = "Grüße aus Köln"
 
 
-async def content(talk: Talk, answer: Answer) -> bytes:
+async def content(talk: Talk, answer: Played) -> bytes:
     """The one file of an answer, as the visitor gets it."""
     (shown,) = answer.log.files
     file = await talk.store.file(shown.file_id)

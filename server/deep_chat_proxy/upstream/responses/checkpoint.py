@@ -1,7 +1,12 @@
 """Where a turn is, for whoever picks it up: kept before each response is asked for, and when it has its id."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
+
+from deep_chat_proxy.turn.ports import Thread
 
 
 class Checkpoint(Struct, frozen=True, omit_defaults=True):
@@ -16,11 +21,24 @@ class Checkpoint(Struct, frozen=True, omit_defaults=True):
     entries: int = 0
     response_id: str | None = None
 
-    def encoded(self) -> bytes:
-        """For the store."""
-        return msgspec.json.encode(self)
 
+class Checkpoints:
+    """The checkpoint of one turn; `now` is where it is."""
 
-def read(body: bytes | None) -> Checkpoint:
-    """What another process has left, where one has begun the turn."""
-    return Checkpoint() if body is None else msgspec.json.decode(body, type=Checkpoint)
+    def __init__(self, thread: Thread) -> None:
+        self._thread = thread
+        self.now = Checkpoint()
+
+    def read(self, body: bytes | None) -> None:
+        """Go on from what another process has left, where one has begun the turn."""
+        if body is not None:
+            self.now = msgspec.json.decode(body, type=Checkpoint)
+
+    def note(self, **known: Any) -> None:
+        """What matters to this process alone."""
+        self.now = replace(self.now, **known)
+
+    async def keep(self, **known: Any) -> None:
+        """Keep what is known or about to happen now."""
+        self.note(**known)
+        await self._thread.checkpoint(msgspec.json.encode(self.now))
