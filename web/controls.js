@@ -53,7 +53,7 @@ export const PLACEHOLDER = "Write a message";
 /** Keeps the visitor from sending for now, and says so where they would write. */
 export const hold = (chat) => {
   chat.disableSubmitButton();
-  chat.setPlaceholderText("You can send when the answer has ended");
+  chat.setPlaceholderText("Wait for the answer");
 };
 
 /** Lets the visitor send again. */

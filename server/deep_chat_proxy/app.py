@@ -76,7 +76,7 @@ def create_app(
             lifetimes.push_async_callback(store.close)
             process = await asyncio.to_thread(Process, _beside_store(settings, ".processes"))
             lifetimes.callback(process.close)
-            journal = SqliteTurns(store.database, process)
+            journal = SqliteTurns(store.database, process, kept=max(settings.readable, settings.resend))
             shelf = Shelf(_beside_store(settings, ".files"), settings.kept_files)
             lifetimes.push_async_callback(shelf.close)
             executor = ToolExecutor(registry, timeout=settings.tool_timeout, max_output=settings.tool_output)

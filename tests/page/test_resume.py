@@ -175,9 +175,7 @@ async def test_what_is_written_while_an_answer_goes_on_is_sent_only_after_it(
     await begin(chat, site, "slowly count to 8")
     await chat.page.reload()
     await expect(chat.status).to_have_text(GOES_ON)
-    await expect(chat.page.get_by_role("textbox")).to_have_accessible_name(
-        "You can send when the answer has ended"
-    )
+    await expect(chat.page.get_by_role("textbox")).to_have_accessible_name("Wait for the answer")
     await chat.input.fill("hello")
     await chat.input.press("Enter")
     await chat.page.get_by_role("radio", name="JSON").click()

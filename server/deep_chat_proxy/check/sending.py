@@ -30,7 +30,7 @@ async def check_message(dialect: Dialect, settings: Settings, tools: ToolExecuto
     try:
         await store.add_thread(ThreadRecord("check", "check"))
         turn = OpenTurn("check", "check", "check", UserMessage(MESSAGE))
-        turns = SqliteTurns(store.database, Process(None))
+        turns = SqliteTurns(store.database, Process(None), kept=0)
         return await _converse(dialect, settings, tools, StoreKeeper(store, turns, shelf, turn))
     finally:
         await shelf.close()

@@ -60,6 +60,7 @@ STEPS = (
     );
     CREATE UNIQUE INDEX turn_under_way ON turn (thread_id) WHERE ended_at IS NULL;
     CREATE INDEX turn_of_thread ON turn (thread_id, ended_at);
+    CREATE INDEX ended_turn ON turn (ended_at) WHERE ended_at IS NOT NULL;
     CREATE TABLE call (
         turn_id TEXT NOT NULL REFERENCES turn ON DELETE CASCADE,
         call_id TEXT NOT NULL,

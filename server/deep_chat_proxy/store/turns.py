@@ -20,6 +20,7 @@ _output = msgspec.json.Decoder(ToolOutput)
 
 # A process has at most one turn on a thread, so what it left open there was never ended because of a fault.
 _FORGET = "UPDATE turn SET ended_at = 0 WHERE thread_id = ? AND process = ? AND ended_at IS NULL"
+_CLEAR_AWAY = "DELETE FROM turn WHERE ended_at < ?"
 _BEGIN = """
 INSERT INTO turn (turn_id, thread_id, visitor, process, fingerprint, message) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING
@@ -31,11 +32,15 @@ _BEGIN_CALL = "INSERT INTO call (turn_id, call_id, name, arguments) VALUES (?, ?
 
 
 class SqliteTurns:
-    """The turns of all processes that share a store, as `process` sees them; implements the turn's `Journal`."""
+    """The turns of all processes that share a store, as `process` sees them; implements the turn's `Journal`.
 
-    def __init__(self, database: Database, process: Process) -> None:
+    What a turn came to is kept for so many seconds.
+    """
+
+    def __init__(self, database: Database, process: Process, *, kept: float = 300.0) -> None:
         self._database = database
         self._process = process
+        self._kept = kept
 
     @property
     def durable(self) -> bool:
@@ -50,6 +55,7 @@ class SqliteTurns:
         message = msgspec.json.encode(turn.message, enc_hook=str)
         own = (turn.turn_id, turn.thread_id, turn.visitor, self._process.name)
         async with self._database.transaction():
+            await self._database.execute(_CLEAR_AWAY, (time.time() - self._kept,))
             await self._database.execute(_FORGET, (turn.thread_id, self._process.name))
             await self._database.execute(_BEGIN, (*own, turn.message.fingerprint, message))
             rows = await self._database.read("SELECT 1 FROM turn WHERE turn_id = ?", (turn.turn_id,))
