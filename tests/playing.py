@@ -7,8 +7,10 @@ from typing import TypeVar
 
 from deep_chat_proxy.turn.events import (
     ChatFile,
+    Completed,
     FileKind,
     FileMade,
+    TerminalEvent,
     TextDelta,
     TextReplaced,
     ToolCall,
@@ -237,6 +239,17 @@ def opened_turn(
 ) -> OpenTurn:
     message = UserMessage(text, attachments)
     return OpenTurn(turn_id, thread_id, "visitor-1", message, stopping=stopping, picked_up=picked_up)
+
+
+def ended_turn(
+    turn_id: str = "turn-1",
+    *,
+    text: str = "Hello yourself.",
+    files: Sequence[tuple[int, ChatFile]] = (),
+    end: TerminalEvent | None = None,
+) -> EndedTurn:
+    """A turn whose last events were a text, then five others."""
+    return EndedTurn(turn_id, 7, text, 2, tuple(files), end or Completed())
 
 
 def csv_made(upstream_id: str = "file-upstream") -> FileMade:

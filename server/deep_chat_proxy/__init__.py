@@ -11,8 +11,9 @@ The way of a message:
     tools/            function calls of the model
     browser/stream    the turn's events as server-sent events, or
     browser/reply     the whole answer as one JSON object
+    browser/resume    the same once more, for a page that comes back
 
-Beside them: store/ (threads, what was said on them, files), settings and configuration, cli, check/ (what a back
+Beside them: store/ (threads, what was said on them, turns that a crash must not lose, files), settings and configuration, cli, check/ (what a back
 end can do), and local_openai/, a back end of our own to try all of it with no key and no network. `app.create_app`
 wires them, `backend` chooses the dialect.
 """

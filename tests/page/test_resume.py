@@ -24,7 +24,9 @@ def counted(highest: int) -> str:
     return " ".join(str(number) for number in range(1, highest + 1))
 
 
-async def begin(chat: ChatPage, site: ServedSite, text: str, *, mode: str = "Stream", answers: int = 1) -> None:
+async def begin(
+    chat: ChatPage, site: ServedSite, text: str, *, mode: str = "Stream", answers: int = 1
+) -> None:
     """Send, and wait until the answer is on its way, and shown where it comes as a stream."""
     if mode != "Stream":
         await chat.choose_mode(mode)
@@ -57,9 +59,7 @@ async def test_after_a_reload_in_the_middle_of_an_answer_it_goes_on_to_its_end(
     assert await chat.count() == 2
 
     assert site.endings() == ["completed", "completed"]
-    await assert_conversation(
-        chat, "slowly count to 8", counted(8), "how many messages?", await chat.text()
-    )
+    await assert_conversation(chat, "slowly count to 8", counted(8), "how many messages?", await chat.text())
     assert chat.console == []
 
 

@@ -11,11 +11,10 @@ from deep_chat_proxy.store.records import FileRecord, ThreadRecord
 from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.store.sqlite import SqliteStore
 from deep_chat_proxy.store.turns import SqliteTurns
-from deep_chat_proxy.turn.events import Completed, FileKind, FileMade, ToolCall, ToolOutput
-from deep_chat_proxy.turn.journal import EndedTurn
+from deep_chat_proxy.turn.events import FileKind, FileMade, ToolCall, ToolOutput
 from deep_chat_proxy.turn.message import Attachment
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, AssistantSaid, Memory, UserSaid
-from playing import opened_turn
+from playing import ended_turn, opened_turn
 
 ANCHOR = Anchor(AnchorKind.THREAD, "thread_1")
 SAID = UserSaid("Hello")
@@ -102,10 +101,10 @@ async def test_a_turn_is_under_way_from_its_beginning_to_its_end(kept: Kept) -> 
     keeper, other = kept.keeper(), kept.keeper("turn-2")
     assert await keeper.begin()
     await keeper.stopping()
-    await keeper.end(EndedTurn("turn-1", 2, "Hi", (), Completed()), seen=True)
+    await keeper.end(ended_turn(), seen=True)
 
     assert await other.begin()
-    assert await kept.turns.last("thread-1", 60) == EndedTurn("turn-1", 2, "Hi", (), Completed())
+    assert await kept.turns.last("thread-1", 60) == ended_turn()
 
 
 async def test_calls_are_known_as_begun_with_their_outputs_to_whoever_picks_their_turn_up(kept: Kept) -> None:

@@ -24,17 +24,15 @@ from deep_chat_proxy.turn.events import (
 )
 from deep_chat_proxy.turn.journal import EndedTurn, OpenTurn
 from deep_chat_proxy.turn.message import Attachment, UserMessage
-from playing import opened_turn
+from playing import ended_turn, opened_turn
 
 FILE = (4, ChatFile("f1", 'ü "x".csv', FileKind.ANY))
 CALLS = [ToolCall("call_1", "weather", '{"location": "Oslo"}'), ToolCall("call_2", "clock", "{}")]
 NOON = ToolOutput("call_2", "noon", ok=False)
 
 
-def ended(
-    turn_id: str = "turn-1", text: str = "Hello yourself.", end: TerminalEvent | None = None
-) -> EndedTurn:
-    return EndedTurn(turn_id, 7, text, (FILE,), end or Completed())
+def ended(turn_id: str = "turn-1", end: TerminalEvent | None = None) -> EndedTurn:
+    return ended_turn(turn_id, files=[FILE], end=end)
 
 
 class Shop:

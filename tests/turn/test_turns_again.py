@@ -14,16 +14,15 @@ from deep_chat_proxy.turn.events import (
     TextReplaced,
     TurnEvent,
 )
-from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.live import LiveTurn
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.turns import attached
-from playing import ScriptedTurn, followed, opened_turn, settle, soon, until
+from playing import ScriptedTurn, ended_turn, followed, opened_turn, settle, soon, until
 from turn.bench import ANSWER, Bench, FakeJournal, bench_with
 from turn.running import NEVER
 
 SAME = "Once more"
-ENDED = EndedTurn("turn-0", 3, "It was there.", (), Completed())
+ENDED = ended_turn("turn-0", text="It was there.")
 
 
 async def test_a_message_that_is_sent_again_joins_the_turn_that_answers_it() -> None:

@@ -20,6 +20,7 @@ from deep_chat_proxy.turn.events import FileKind, ToolCallsRequested
 from deep_chat_proxy.turn.journal import OpenTurn
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.ports import UpstreamTurn
+from playing import ended_turn
 from upstream.playing import WAIT, Played, Tools, play_out
 
 WEATHER = {
@@ -86,7 +87,9 @@ class Talk:
         keeper = self.keeper(opened)
         assert await keeper.begin()
         turn: UpstreamTurn = self.dialect.turn(keeper, opened.message)
-        return await play_out(Played(), turn, keeper, max_rounds=8)
+        played = await play_out(Played(), turn, keeper, max_rounds=8)
+        await keeper.end(ended_turn(opened.turn_id), seen=True)
+        return played
 
     async def cut(self, text: str, after: int, *attachments: Attachment) -> int:
         """Leave a turn after so many events, as a visitor does who stops it; returns how many there were till then.

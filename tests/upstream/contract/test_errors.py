@@ -81,7 +81,7 @@ async def test_a_stream_that_breaks_off_is_made_whole_or_said_to_be_cut(talk: Ta
 async def test_a_back_end_that_says_nothing_at_all_is_given_up(make: Make, case: Case) -> None:
     talk = await make(case, silence=0.05)
     await talk.say("hello")
-    if case.name.endswith("poll"):
+    if case.name.endswith("poll") or case.dialect == "assistants":
         # It is asked for again and again, until the turn has taken its time.
         return
     answer = await talk.say("hang at once")

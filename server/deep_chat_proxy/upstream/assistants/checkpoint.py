@@ -8,12 +8,14 @@ TURN = "deep_chat_turn"
 
 
 class Checkpoint(Struct, frozen=True, omit_defaults=True):
-    """`stored` are the uploads by their SHA-256, `thread_id` is a thread that the turn has opened. The message is on
+    """`stored` are the uploads by their SHA-256, `thread_id` is a thread that the turn has opened, with `notice` for the
+    visitor. The message is on
     its way (`posting`) or there (`message_id`), then the run is (`starting`, `run_id`).
     """
 
     stored: dict[str, str] = {}
     thread_id: str | None = None
+    notice: str = ""
     posting: bool = False
     message_id: str | None = None
     starting: bool = False

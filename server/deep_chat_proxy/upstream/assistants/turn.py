@@ -67,15 +67,15 @@ class AssistantsTurn:
         run = await self._run_so_far(thread_id)
         if self._mark.run_id is not None and run is None:
             logger.info("turn %s: the back end no longer has the run", current_turn.get())
-            self._mark, thread_id, memory = Checkpoint(), None, replace(memory, anchor=None)
-        notice = ""
+            self._mark, thread_id = Checkpoint(notice=THREAD_LOST), None
+            memory = replace(memory, anchor=None)
         if run is None:
             await self._run_body()
-            thread_id, notice = await self._bring(memory, thread_id)
+            thread_id = await self._bring(memory, thread_id)
         if thread_id is None:
             raise AssertionError("a message is on a thread")
         self._follower.go_on(thread_id)
-        async with aclosing(self._answer(thread_id, run, notice)) as batches:
+        async with aclosing(self._answer(thread_id, run)) as batches:
             async for batch in batches:
                 yield batch
 
@@ -92,23 +92,23 @@ class AssistantsTurn:
                 raise
             return None
 
-    async def _bring(self, memory: Memory, thread_id: str | None) -> tuple[str, str]:
-        """Bring the message onto its thread; returns that and a notice for the visitor."""
+    async def _bring(self, memory: Memory, thread_id: str | None) -> str:
+        """Bring the message onto its thread; returns that."""
         sent = await self._uploads.send(self._message.attachments, self._mark.stored)
         if sent:
             await self._set(stored=self._uploads.stored)
         body = message_body(self._message, sent, self._options.file_tool)
         body["metadata"] = {TURN: self._thread.turn_id}
-        notice = "" if thread_id is not None or memory.whole else THREAD_ELSEWHERE
+        notice = self._mark.notice if thread_id is not None or memory.whole else THREAD_ELSEWHERE
         if thread_id is not None and not await self._post(thread_id, body):
             self._anchored, thread_id, notice = False, None, THREAD_LOST
         if thread_id is None:
             earlier = earlier_messages(memory.entries) if memory.whole else []
             thread_id = await self._api.create_thread(earlier)
             self._anchored = False
-            await self._set(thread_id=thread_id)
+            await self._set(thread_id=thread_id, notice=notice, posting=False)
             await self._post(thread_id, body)
-        return thread_id, notice
+        return thread_id
 
     async def _post(self, thread_id: str, body: Mapping[str, Any]) -> bool:
         """Post the message, unless it is there; False where the back end no longer has the thread."""
@@ -132,7 +132,7 @@ class AssistantsTurn:
         await self._set(message_id=message_id, starting=True)
         return True
 
-    async def _answer(self, thread_id: str, run: Run | None, notice: str) -> Batches:
+    async def _answer(self, thread_id: str, run: Run | None) -> Batches:
         async with aclosing(await self._batches(thread_id, run)) as batches:
             async for batch in batches:
                 if self._follower.run_id is not None and self._mark.run_id is None:
@@ -140,6 +140,7 @@ class AssistantsTurn:
                 if not self._accepted:
                     self._accepted = True
                     await self._keep_thread()
+                    notice = self._mark.notice
                     yield [Accepted(), *(self._follower.notice(notice) if notice else ())]
                 yield batch
 
