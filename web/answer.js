@@ -12,7 +12,7 @@ export const newestOf = (chat) => {
 const isText = ({ role, text }) => role === "ai" && text;
 
 /** Writes `text` into the bubble of the newest answer, or makes one. */
-export const write = (chat, text) => {
+const write = (chat, text) => {
   const newest = newestOf(chat);
   const at = newest.findIndex(isText);
   if (at < 0) chat.addMessage({ role: "ai", text });

@@ -1,4 +1,4 @@
-// Follows the turn of the conversation that the session cookie names to its end, over as many connections as it takes.
+// Follows the turn of the conversation that the session cookie names, over as many connections as it takes.
 
 import { resumeTurn } from "./api.js";
 import { eventsOf } from "./sse.js";

@@ -51,7 +51,11 @@ const stop = async () => {
 /** Shows the conversation in a new chat; resolves when that can be used. */
 const show = ({ focus = chat !== undefined && chat === document.activeElement, draft = "" } = {}) =>
   new Promise((resolve) => {
-    const listening = new Listener({ mode, onBreak: resumeBroken, onEnd: catchUp });
+    const listening = new Listener({
+      mode,
+      onBreak: (exchange) => resume(new Resumption(exchange, { broken: true })),
+      onEnd: catchUp,
+    });
     const made = createChat({
       mode,
       history: transcript.messages(),
@@ -87,16 +91,13 @@ const showAnew = (shown) => {
   show(shown);
 };
 
-const resume = async (made, onFound = () => {}) => {
+const resume = async (made) => {
   resumption = made;
   made.showIn(chat);
-  await made.run(onFound);
+  // The error that Deep Chat shows is gone only with the chat.
+  await made.run(() => show({ draft: draftOf(chat) }));
   if (made === resumption) catchUp();
 };
-
-const resumeBroken = (exchange) =>
-  // The error that Deep Chat shows is gone only with the chat.
-  resume(new Resumption(exchange, { broken: true }), () => show({ draft: draftOf(chat) }));
 
 const catchUp = () => {
   if (behind && transcript.refresh()) showAnew({ draft: draftOf(chat) });
@@ -131,10 +132,10 @@ mode = setUpModes({
 });
 newConversation.addEventListener("click", startOver);
 status.onStopWaiting(stop);
-transcript.onForeignChange(({ cleared }) => {
+transcript.onForeignChange(() => {
   behind = true;
-  // A conversation that was cleared is over, whatever goes on in it here.
-  if (cleared || !(listener.isOpen || isResuming())) catchUp();
+  // Whatever goes on here in a conversation that is over is of no interest.
+  if (transcript.isOver() || !(listener.isOpen || isResuming())) catchUp();
 });
 addEventListener("pagehide", () => {
   listener.keep();

@@ -35,7 +35,7 @@ export class Resumption {
     this.#answer.draw(chat);
   }
 
-  /** Follows the answer to its end. `onFound` is awaited before the first of it is drawn. */
+  /** Follows the answer to its end. A `broken` one awaits `onFound` before it draws the first of it. */
   async run(onFound) {
     const { id, at, turn } = this.#exchange;
     const others = transcript.all().map((one) => one.turn);
@@ -49,7 +49,7 @@ export class Resumption {
         if (found) transcript.change(id, { turn: found });
         this.#answer.restart();
         status.showWaiting(GOING_ON);
-        await onFound();
+        if (this.#broken) await onFound();
         this.#broken = false;
       },
       onEvents: (events) => this.#take(events),

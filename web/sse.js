@@ -26,7 +26,7 @@ export const eventsOf = async function* (response) {
   for await (const lines of linesOf(response)) {
     const events = [];
     for (const line of lines) {
-      const [, field, text] = /^([^:]*):? ?(.*)$/.exec(line);
+      const [, field, text] = /^([^:]*):? ?(.*)$/s.exec(line);
       if (field === "data") data.push(text);
       else if (field === "id") id = text;
       // Only a blank line says that an event came whole.

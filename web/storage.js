@@ -1,4 +1,4 @@
-// Exchanges in the browser's storage, which all tabs share; see transcript.js.
+// The conversation in the browser's storage, which all tabs share: `{since, exchanges}`; see transcript.js.
 //
 // Deep Chat's own browserStorage is not used: it lets the storage's quota error through, and with it the
 // message that did not fit; one photo, kept as base64, is enough for that.
@@ -17,38 +17,31 @@ const withoutBytes = (exchange) => ({
   })),
 });
 
-/** Keeps exchanges, without the bytes of files where all would be too much, and at worst only the newest. */
-export const write = (exchanges) => {
+/** Keeps the exchanges, without the bytes of files where all would be too much, and at worst only the newest. */
+export const write = ({ since, exchanges }) => {
   const kept = exchanges.slice(-MOST);
   const smaller = kept.map(withoutBytes);
   for (const candidate of [kept, smaller, smaller.slice(-1)]) {
     try {
-      return localStorage.setItem(KEY, JSON.stringify(candidate));
+      return localStorage.setItem(KEY, JSON.stringify({ since, exchanges: candidate }));
     } catch {
       // Too large, or no storage at all.
     }
   }
 };
 
-/** The kept exchanges, oldest first; none where there are none to be read. */
+/** What is kept, the oldest exchange first; none where there are none to be read. */
 export const read = () => {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? "[]").filter((exchange) => Array.isArray(exchange?.messages));
+    const { since, exchanges } = JSON.parse(localStorage.getItem(KEY));
+    return { since, exchanges: exchanges.filter(({ messages }) => Array.isArray(messages)) };
   } catch {
-    return [];
+    return { since: 0, exchanges: [] };
   }
 };
 
-export const clear = () => {
-  try {
-    localStorage.removeItem(KEY);
-  } catch {
-    // Nothing was kept either.
-  }
-};
-
-/** Calls back when another tab wrote, with whether it cleared all. */
+/** Calls back when another tab has written. */
 export const onForeignChange = (callback) =>
-  addEventListener("storage", ({ key, newValue }) => {
-    if (key === KEY || key === null) callback({ cleared: newValue === null });
+  addEventListener("storage", ({ key }) => {
+    if (key === KEY || key === null) callback();
   });

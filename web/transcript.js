@@ -3,11 +3,12 @@
 //
 // It is a row of exchanges: `{id, at, turn, open, messages}`, where `messages` are one of the visitor's, sent at the
 // time `at`, and what answers it; `turn` is the server's id of that, where known; `open` says that the answer is
-// not there, or not whole. Tabs write at the same time, so each changes only the exchange that it has to do with.
+// not there, or not whole. Tabs write at the same time, so each changes only the exchange that it has to do with,
+// and of two conversations the one that began later, at the time `since`, stays.
 
 import * as storage from "./storage.js";
 
-let shown = storage.read();
+let { since, exchanges: shown } = storage.read();
 
 // A text with files stands for several messages: streams report them one by one, whole answers all in one.
 const plain = ({ role, text, files = [] }) => {
@@ -33,7 +34,7 @@ export const begin = (message) => {
   const id = Date.now().toString(36) + Math.random().toString(36).slice(2);
   const exchange = { id, at: Date.now(), open: true, messages: plain(message) };
   shown = [...shown, exchange];
-  storage.write([...storage.read(), exchange]);
+  storage.write({ since, exchanges: [...storage.read().exchanges, exchange] });
   return exchange;
 };
 
@@ -44,13 +45,20 @@ export const change = (id, { messages, ...changes }) => {
   const exchange = { ...before, ...changes, ...(messages && { messages: messages.flatMap(plain) }) };
   shown = replaced(shown, exchange);
   const kept = storage.read();
-  if (kept.some((one) => one.id === id && !isAnswered(one))) storage.write(replaced(kept, exchange));
+  if (kept.since === since && kept.exchanges.some((one) => one.id === id && !isAnswered(one))) {
+    storage.write({ since, exchanges: replaced(kept.exchanges, exchange) });
+  }
 };
 
+/** Begins a new conversation. */
 export const clear = () => {
+  since = Math.max(Date.now(), since + 1);
   shown = [];
-  storage.clear();
+  storage.write({ since, exchanges: shown });
 };
+
+/** Whether another tab has begun a new conversation. */
+export const isOver = () => storage.read().since > since;
 
 const outline = (exchanges) =>
   JSON.stringify(exchanges.map(({ id, messages }) => [id, messages.map(({ text }) => text?.length ?? 0)]));
@@ -58,8 +66,13 @@ const outline = (exchanges) =>
 /** Takes over what other tabs have made of the conversation; returns whether that is anything new. */
 export const refresh = () => {
   const kept = storage.read();
-  if (outline(kept) === outline(shown)) return false;
-  shown = kept;
+  if (kept.since < since) {
+    // A tab that did not know yet that its conversation was over.
+    storage.write({ since, exchanges: shown });
+    return false;
+  }
+  if (kept.since === since && outline(kept.exchanges) === outline(shown)) return false;
+  ({ since, exchanges: shown } = kept);
   return true;
 };
 

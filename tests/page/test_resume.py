@@ -8,6 +8,7 @@ from blockbuster import BlockBuster
 from playwright.async_api import Browser, expect
 
 from deep_chat_proxy import tool
+from deep_chat_proxy.local_openai.brain.showcase import UNICODE
 from page.chat_page import ChatPage, opened
 from page.served import ServedSite, served
 
@@ -139,6 +140,16 @@ async def test_a_file_of_an_answer_that_goes_on_after_a_reload_is_shown_once(
         "Here is your file: cities.csv. It has 5 rows.",
         "cities.csv",
     )
+
+
+async def test_every_character_of_an_answer_outlasts_a_reload(chat: ChatPage, site: ServedSite) -> None:
+    await chat.send("wait 1.5 seconds, then unicode")
+    await site.answering(1)
+    await chat.page.reload()
+    await expect(chat.status).to_have_text(GOES_ON)
+    await chat.ended()
+
+    await assert_conversation(chat, "wait 1.5 seconds, then unicode", UNICODE.replace("\u2028", " "))
 
 
 async def test_after_a_reload_an_answer_that_ended_meanwhile_is_shown_whole(

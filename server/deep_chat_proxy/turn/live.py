@@ -59,6 +59,7 @@ class LiveTurn:
         self._playing: asyncio.Task[None] | None = None
         self._wanted_end: Failed | Stopped | None = None
         self._left = False
+        self._seen = False
 
     @property
     def followed(self) -> bool:
@@ -73,7 +74,7 @@ class LiveTurn:
     def answers(self, message: UserMessage) -> bool:
         """Whether it is this very message that it answers, and for so short a time that it must have been sent again."""
         young = time.monotonic() - self._begun_at <= self._limits.resend
-        over = self.stopping or isinstance(self.log.end, Failed | Stopped)
+        over = self.stopping or self._seen or isinstance(self.log.end, Failed | Stopped)
         return young and not over and self.message.fingerprint == message.fingerprint
 
     @contextmanager
@@ -164,7 +165,11 @@ class LiveTurn:
             await self._loop.play()
 
     def _emit(self, events: Sequence[TurnEvent]) -> None:
-        self.log.extend(events)
+        try:
+            self.log.extend(events)
+        finally:
+            # Whoever follows it is gone soon after its end.
+            self._seen = self._seen or (self.log.state.ended and self.followed)
         if self._opened.stopping and self.log.accepted:
             # What goes on of it at the back end is known now, so it can be ended there.
             self.stop()
@@ -177,19 +182,18 @@ class LiveTurn:
         else:
             end = _failure(played.exception())
         if not self.log.state.ended:
-            self.log.extend([end])
+            self._emit([end])
         logger.info("turn %s %s", self.turn_id, "left to the next process" if self._left else self.log.state)
 
     async def _let_go(self) -> None:
         """Have the back end's side end, and keep what the turn came to."""
-        seen = self.followed
         if self._left:
             await _whatever_happens(self._upstream.leave())
             return
         if self.stopping:
             await _whatever_happens(self._keeper.stopping())
         await _whatever_happens(self._upstream.close())
-        await _whatever_happens(self._keeper.end(self.log.ended_as(self.turn_id), seen=seen))
+        await _whatever_happens(self._keeper.end(self.log.ended_as(self.turn_id), seen=self._seen))
 
 
 async def _whatever_happens(work: Awaitable[None]) -> None:

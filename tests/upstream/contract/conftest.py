@@ -61,10 +61,10 @@ async def make(
         )
         dialect = case.make(kind(session, endpoint), FUNCTIONS)
         if before is not None:
-            return before.at(dialect, server.app[STATE])
+            return before.at(dialect, server.app[STATE], endpoint)
         thread = ThreadRecord(secrets.token_urlsafe(8), "visitor")
         await store.add_thread(thread)
-        return Talk(dialect, store, shelf, thread, server.app[STATE], tmp_path)
+        return Talk(dialect, store, shelf, thread, server.app[STATE], tmp_path, endpoint)
 
     yield make
     for server in servers:

@@ -20,6 +20,7 @@ from deep_chat_proxy.turn.events import FileKind, ToolCallsRequested
 from deep_chat_proxy.turn.journal import OpenTurn
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.ports import UpstreamTurn
+from deep_chat_proxy.upstream.client import Endpoint
 from playing import ended_turn
 from upstream.playing import WAIT, Played, Tools, play_out
 
@@ -47,8 +48,10 @@ class Talk:
         thread: ThreadRecord,
         state: LocalState,
         folder: Path,
+        endpoint: Endpoint,
     ) -> None:
         self.dialect = dialect
+        self.endpoint = endpoint
         self.store = store
         self.turns = SqliteTurns(store.database, Process(None))
         self.shelf = shelf
@@ -57,9 +60,18 @@ class Talk:
         self._folder = folder
         self._files = 0
 
-    def at(self, dialect: Any, state: LocalState | None = None) -> "Talk":
+    def at(self, dialect: Any, state: LocalState | None = None, endpoint: Endpoint | None = None) -> "Talk":
         """The same thread, as another dialect or back end goes on with it."""
-        return Talk(dialect, self.store, self.shelf, self.thread, state or self.state, self._folder)
+        return self._as(self.thread, dialect, state or self.state, endpoint or self.endpoint)
+
+    async def another(self) -> "Talk":
+        """Another thread with the same back end."""
+        thread = ThreadRecord(secrets.token_urlsafe(8), "visitor")
+        await self.store.add_thread(thread)
+        return self._as(thread, self.dialect, self.state, self.endpoint)
+
+    def _as(self, thread: ThreadRecord, dialect: Any, state: LocalState, endpoint: Endpoint) -> "Talk":
+        return Talk(dialect, self.store, self.shelf, thread, state, self._folder, endpoint)
 
     def opened(self, text: str, *attachments: Attachment) -> OpenTurn:
         """A new turn."""
