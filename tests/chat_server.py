@@ -60,8 +60,10 @@ class FakeDialect:
         """Nothing is to be found out."""
 
     def turn(self, thread: Thread, message: UserMessage) -> ScriptedTurn:
-        self.turns.append(ScriptedTurn(self.scripts.pop(0), prepare=lambda: self._ask(thread, message)))
-        return self.turns[-1]
+        turn = ScriptedTurn(self.scripts.pop(0), prepare=lambda: self._ask(thread, message))
+        turn.thread = thread
+        self.turns.append(turn)
+        return turn
 
     async def _ask(self, thread: Thread, message: UserMessage) -> None:
         self.asked.append(((await thread.memory()).anchored(AnchorKind.THREAD), message))

@@ -22,12 +22,14 @@ from deep_chat_proxy.turn.journal import EndedTurn, OpenTurn
 from deep_chat_proxy.turn.limits import TurnLimits
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.message import Attachment, UserMessage
+from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Entry, Memory
 
 T = TypeVar("T")
 
-# A batch of events, something to wait for, something to raise, or (None) a silence that does not end.
-Step = Sequence[UpstreamEvent] | asyncio.Event | BaseException | None
+# A batch of events, something to wait for, something to raise, what stands for the thread at the back end from now on,
+# or (None) a silence that does not end.
+Step = Sequence[UpstreamEvent] | asyncio.Event | BaseException | Anchor | None
 
 
 async def soon(waited_for: Awaitable[T]) -> T:
@@ -50,13 +52,14 @@ async def settle() -> None:
 
 
 class ScriptedTurn:
-    """An `UpstreamTurn` whose stretches (the start, then one for each round of outputs) are given."""
+    """An `UpstreamTurn` on `thread` whose stretches (the start, then one for each round of outputs) are given."""
 
     def __init__(
         self, *stretches: Sequence[Step], prepare: Callable[[], Awaitable[None]] | None = None
     ) -> None:
         self._stretches = iter(stretches)
         self.prepare = prepare
+        self.thread: Thread = FakeThread()
         self.submitted: list[list[ToolOutput]] = []
         self.begun = asyncio.Event()
         self.closed = 0
@@ -93,6 +96,8 @@ class ScriptedTurn:
                     await step.wait()
                 elif isinstance(step, BaseException):
                     raise step
+                elif isinstance(step, Anchor):
+                    await self.thread.record(anchor=step)
                 elif step is None:
                     await asyncio.get_running_loop().create_future()
                 else:
@@ -137,10 +142,12 @@ class FakeThread:
         self.files: dict[str, bytes] = {}
         self.opened: list[str] = []
         self.checkpoints: list[bytes] = []
+        self.left: bytes | None = None
+        """The checkpoint of another process that has begun the turn."""
         self.turn_id = "turn-1"
 
     async def memory(self) -> Memory:
-        return Memory(self.anchor, tuple(self.entries), self.covered)
+        return Memory(self.anchor, tuple(self.entries), self.covered, checkpoint=self.left)
 
     async def checkpoint(self, body: bytes) -> None:
         self.checkpoints.append(body)

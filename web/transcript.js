@@ -21,6 +21,9 @@ const isAnswered = ({ open, messages }) => !open && messages.length > 1;
 
 const replaced = (exchanges, changed) => exchanges.map((one) => (one.id === changed.id ? changed : one));
 
+// A tab that did not know yet that its conversation was over may have written it once more.
+const isStale = (kept) => kept.since < since;
+
 /** The exchanges that are shown, oldest first. */
 export const all = () => shown;
 
@@ -33,8 +36,10 @@ export const messages = () => shown.flatMap((exchange) => exchange.messages);
 export const begin = (message) => {
   const id = Date.now().toString(36) + Math.random().toString(36).slice(2);
   const exchange = { id, at: Date.now(), open: true, messages: plain(message) };
+  const kept = storage.read();
+  const now = isStale(kept) ? { since, exchanges: shown } : kept;
+  storage.write({ ...now, exchanges: [...now.exchanges, exchange] });
   shown = [...shown, exchange];
-  storage.write({ since, exchanges: [...storage.read().exchanges, exchange] });
   return exchange;
 };
 
@@ -66,8 +71,7 @@ const outline = (exchanges) =>
 /** Takes over what other tabs have made of the conversation; returns whether that is anything new. */
 export const refresh = () => {
   const kept = storage.read();
-  if (kept.since < since) {
-    // A tab that did not know yet that its conversation was over.
+  if (isStale(kept)) {
     storage.write({ since, exchanges: shown });
     return false;
   }

@@ -14,10 +14,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from chat_server import STREAM, Client, FakeDialect, ask, ask_stream, chat_server, events_in, said
 from deep_chat_proxy.app import create_app
-from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.errors import SERVER_BUSY, THREAD_NOT_FOUND, TURN_ACTIVE, Problem
 from deep_chat_proxy.settings import Settings
-from deep_chat_proxy.turn.events import Accepted, Completed, Stopped, TextDelta, ThreadOpened
+from deep_chat_proxy.turn.events import Accepted, Completed, Stopped, TextDelta
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind
 from playing import Step, csv_made, settle, soon, until
 
@@ -26,8 +25,8 @@ NEVER: list[Step] = [[Accepted(), TextDelta("Once")], None]
 
 
 def answer(text: str = "Hi", *, opened: str | None = None) -> list[Step]:
-    opening: list[ThreadOpened] = [] if opened is None else [ThreadOpened(opened)]
-    return [[Accepted(), *opening, TextDelta(text), Completed()]]
+    opening = [] if opened is None else [Anchor(AnchorKind.THREAD, opened)]
+    return [[Accepted()], *opening, [TextDelta(text), Completed()]]
 
 
 async def refused_with(client: Client, problem: Problem, **fields: Any) -> dict[str, Any]:
@@ -142,7 +141,7 @@ async def test_a_thread_of_another_dialect_begins_anew_at_this_back_end() -> Non
         client = await server.visitor()
         _, first = await ask(client)
         anchor = Anchor(AnchorKind.CONVERSATION, "conv_1")
-        await server.chat.store.record(first["thread_id"], anchor=anchor)
+        await server.chat.store.record(first["thread_id"], "another turn", anchor=anchor)
         await ask(client)
 
         assert [upstream_id for upstream_id, _ in server.dialect.asked] == [None, None]
@@ -214,17 +213,22 @@ async def test_the_files_of_a_message_that_cannot_be_started_are_removed(uploads
             assert not left_in(uploads)
 
 
-async def test_the_files_of_a_visitor_who_leaves_while_waiting_are_removed(uploads: Path) -> None:
+async def test_a_message_whose_visitor_leaves_while_it_waits_is_answered_all_the_same(uploads: Path) -> None:
     async with chat_server(NEVER, answer(), busy_wait=60.0) as server:
         client = await server.visitor()
         async with client.post("/api/chat", json=said(), headers=STREAM) as stream:
             await soon(stream.content.readuntil(b"Once"))
             async with asyncio.TaskGroup() as group:
                 waiting = group.create_task(client.post("/api/chat", data=with_file()))
-                await until(lambda: len(server.dialect.turns) == 2)
-                assert left_in(uploads)
+                await until(lambda: left_in(uploads))
+                await until(lambda: len(server.chat.tasks))
+                await settle()
                 waiting.cancel()
-            await until(lambda: not left_in(uploads))
+        await until(lambda: len(server.dialect.asked) == 2)
+        await until(lambda: not server.chat.turns)
+
+        assert server.dialect.asked[1][1].text == "Look"
+        assert not left_in(uploads)
 
 
 async def test_two_messages_at_once_on_one_thread_are_answered_one_after_the_other() -> None:
@@ -234,12 +238,12 @@ async def test_two_messages_at_once_on_one_thread_are_answered_one_after_the_oth
         client = await server.visitor()
         await ask(client)
         async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-            one = group.create_task(ask(client))
-            two = group.create_task(ask(client))
-            await until(lambda: len(server.dialect.turns) == 3)
+            one = group.create_task(ask(client, "One"))
+            two = group.create_task(ask(client, "Two"))
+            await until(lambda: len(server.dialect.turns) == 2)
             await until(server.dialect.turns[1].begun.is_set)
             await settle()
-            assert not server.dialect.turns[2].begun.is_set()
+            assert len(server.dialect.turns) == 2
             goes_on.set()
 
         assert sorted([one.result()[1]["text"], two.result()[1]["text"]]) == ["one", "two"]
@@ -250,7 +254,7 @@ async def test_a_second_message_is_refused_while_the_first_is_answered_for_long(
         client = await server.visitor()
         async with client.post("/api/chat", json=said(), headers=STREAM) as stream:
             await soon(stream.content.readuntil(b"Once"))
-            await refused_with(client, TURN_ACTIVE)
+            await refused_with(client, TURN_ACTIVE, text="And now?")
 
 
 async def test_the_next_message_after_a_reload_takes_over() -> None:
@@ -260,7 +264,7 @@ async def test_the_next_message_after_a_reload_takes_over() -> None:
             await soon(stream.content.readuntil(b"Once"))
             stream.close()
 
-        assert (await ask(client))[1]["text"] == "two"
+        assert (await ask(client, "Next"))[1]["text"] == "two"
 
 
 @pytest.mark.parametrize("named", [True, False])
@@ -343,7 +347,7 @@ async def test_the_app_works_under_a_prefix() -> None:
             assert body["files"][0]["src"].startswith("/help/api/files/")
             async with client.get(body["files"][0]["src"]) as response:
                 assert await response.read() == b"a,b"
-            assert sub[CHAT].dialect is dialect
+            assert len(dialect.asked) == 1
 
 
 async def test_a_compressed_message_is_refused_unread() -> None:

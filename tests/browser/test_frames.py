@@ -28,14 +28,14 @@ from deep_chat_proxy.turn.events import (
     Usage,
 )
 
-THREAD = "T1"
+THREAD, TURN = "T1", "turn-1"
 FILE = FileReady(ChatFile("f1", 'a "b".png', FileKind.IMAGE))
 RUNNING = ToolStarted("c1", "weather", "Looking at the weather…")
 RAN = ToolEnded("c1", "weather", ok=True)
 
 
 def written(*batches: Sequence[TurnEvent]) -> str:
-    writer = FrameWriter(THREAD, lambda file: f"/api/files/{file.file_id}/x")
+    writer = FrameWriter(THREAD, TURN, lambda file: f"/api/files/{file.file_id}/x")
     last_id, out = 0, b""
     for batch in batches:
         last_id += len(batch)
@@ -44,14 +44,15 @@ def written(*batches: Sequence[TurnEvent]) -> str:
 
 
 def frame(body: str, event_id: int | None = None) -> str:
-    return (f"id: {event_id}\n" if event_id else "") + "data: {" + body + ',"thread_id":"T1"}\n\n'
+    return (f"id: turn-1-{event_id}\n" if event_id else "") + "data: {" + body + ',"thread_id":"T1"}\n\n'
 
 
-THINKING = frame('"text":"*Thinking…*"', 1)
+PLACEHOLDER = '"text":"*Thinking…*","turn_id":"turn-1"'
+THINKING = frame(PLACEHOLDER, 1)
 
 
 def first(text: str) -> str:
-    return f'"text":"{text}","overwrite":true,"_sessionId":"T1"'
+    return f'"text":"{text}","overwrite":true,"_sessionId":"T1","turn_id":"turn-1"'
 
 
 def test_the_first_text_overwrites_the_placeholder_and_the_rest_is_appended() -> None:
@@ -63,15 +64,14 @@ def test_the_first_text_overwrites_the_placeholder_and_the_rest_is_appended() ->
 def test_texts_of_one_batch_are_one_event() -> None:
     assert written(
         [Accepted(), TextDelta("a"), TextDelta("b")], [TextDelta("c"), TextDelta("d"), Completed()]
-    ) == (frame('"text":"*Thinking…*"') + frame(first("ab"), 3) + frame('"text":"cd"', 6))
+    ) == (frame(PLACEHOLDER) + frame(first("ab"), 3) + frame('"text":"cd"', 6))
 
 
 def test_only_the_last_event_of_a_batch_has_the_id_of_the_batch() -> None:
-    writer = FrameWriter(THREAD, lambda _: "")
+    writer = FrameWriter(THREAD, TURN, lambda _: "")
 
     assert (
-        writer.frames([Accepted(), TextDelta("a")], None)
-        == (frame('"text":"*Thinking…*"') + frame(first("a"))).encode()
+        writer.frames([Accepted(), TextDelta("a")], None) == (frame(PLACEHOLDER) + frame(first("a"))).encode()
     )
     assert writer.frames([TextDelta("b"), FILE], 4).count(b"id: ") == 1
 
@@ -105,7 +105,7 @@ def test_a_status_stands_in_the_bubble_until_the_answer_begins() -> None:
 def test_a_status_before_acceptance_is_a_placeholder_too() -> None:
     assert written([Status("Uploading")], [Accepted()], [TextDelta("Hi")]) == (
         frame('"text":"*Uploading*","status":{"text":"Uploading"}', 1)
-        + frame('"text":"*Thinking…*","overwrite":true', 2)
+        + frame('"text":"*Thinking…*","overwrite":true,"turn_id":"turn-1"', 2)
         + frame(first("Hi"), 3)
     )
 
@@ -188,7 +188,7 @@ def test_an_error_before_anything_was_shown_is_alone() -> None:
     ],
 )
 def test_a_stop_is_said_where_no_answer_stands(before: list[TurnEvent], stopped: str) -> None:
-    writer = FrameWriter(THREAD, lambda _: "")
+    writer = FrameWriter(THREAD, TURN, lambda _: "")
     writer.frames(before, len(before))
 
     assert writer.frames([Stopped()], len(before) + 1).decode() == stopped
@@ -224,7 +224,7 @@ def test_whatever_happens_events_are_whole_and_show_the_text(
     stream = written(*batches, [end])
     datas = [json.loads(found) for found in re.findall(r"data: (.*)\n\n", stream)]
 
-    assert re.fullmatch(r"(?:(?:id: \d+\n)?data: \{[^\n]*\}\n\n)*", stream)
+    assert re.fullmatch(r"(?:(?:id: turn-1-\d+\n)?data: \{[^\n]*\}\n\n)*", stream)
     for data in datas:
         assert data["thread_id"] == THREAD
         assert data.get("text") != ""

@@ -23,8 +23,14 @@ async def test_an_answer_is_an_object_with_its_text_and_thread() -> None:
         status, body = await ask(await server.visitor())
 
         assert status == 200
-        assert body == {"text": "Hello", "thread_id": body["thread_id"], "_sessionId": body["thread_id"]}
+        assert body == {
+            "text": "Hello",
+            "thread_id": body["thread_id"],
+            "_sessionId": body["thread_id"],
+            "turn_id": body["turn_id"],
+        }
         assert body["thread_id"]
+        assert body["turn_id"]
 
 
 async def test_text_before_and_after_a_replacement_is_as_a_stream_would_show_it() -> None:

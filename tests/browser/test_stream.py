@@ -186,7 +186,7 @@ async def test_a_browser_that_leaves_while_the_message_is_on_its_way_ends_the_tu
 
 async def test_a_browser_that_reads_nothing_is_let_go() -> None:
     async def rush(app: web.Application) -> None:
-        delivery = StreamDelivery(heartbeat=15, pace=0, send_timeout=0.05)
+        delivery = StreamDelivery(heartbeat=15, pace=0, silence=60, send_timeout=0.05)
         app[CHAT] = msgspec.structs.replace(app[CHAT], delivery=delivery)
 
     flood: list[Step] = [[Accepted()], *[[TextDelta("x" * 1_000_000)] for _ in range(30)], None]
@@ -214,7 +214,7 @@ async def test_a_browser_that_reads_nothing_is_let_go() -> None:
 
 
 async def test_streams_end_with_an_error_when_the_server_goes_down() -> None:
-    async with chat_server(NEVER) as server, connection(server) as (reader, _):
+    async with chat_server(NEVER, shutdown=1.0) as server, connection(server) as (reader, _):
         await soon(reader.readuntil(b"Once"))
         async with asyncio.TaskGroup() as group:
             group.create_task(soon(server.close()))

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ def die_by(plan: Path) -> None:
     """Have every write to a store look at the plan."""
     write = Database.write
 
-    async def watched(self: Database, work: Coroutine[Any, Any, Any]) -> Any:
+    async def watched(self: Database, work: Callable[[Any], Any]) -> Any:
         due, when = await asyncio.to_thread(is_due, plan)
         if due and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)

@@ -26,7 +26,7 @@ SHORT: dict[str, Any] = {
     "tool_timeout": 30,
     "turn_timeout": 4,
 }
-"""Seconds after which a server gives up; those between a tool and its server are not meant."""
+"""Seconds after which the server gives up on a back end."""
 QUESTION = "weather in Paris and Tokyo"
 WEATHER = "Here is the weather:\n\n- **Paris**: 21 °C, partly cloudy\n- **Tokyo**: 25 °C, sunny\n"
 SENTENCES = {found.sentence for found in vars(errors).values() if isinstance(found, Problem)}
@@ -99,7 +99,7 @@ class Outcome(NamedTuple):
 
     def __str__(self) -> str:
         said = [(one.status, one.error or one.text) for one in (self.answer, self.after)]
-        return f"{self.happened=}, {self.took:.1f} s, {said}"
+        return f"happened={self.happened}, {self.took:.1f} s, {said}"
 
 
 class Scene(NamedTuple):
@@ -184,5 +184,7 @@ def _short_collections() -> Iterator[None]:
     """Nothing that is there already is looked at for garbage, which takes as long as a server waits."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

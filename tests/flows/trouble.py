@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from deep_chat_proxy import Settings
 from flows.fault_proxy import FaultProxy
-from flows.faults import Cut, Events, Fault, Moment, Refuse, Reset, Seen, Split, Stall
+from flows.faults import Cut, Events, Fault, Moment, Point, Refuse, Reset, Seen, Split, Stall
 from flows.scenes import SENTENCES
 from flows.visitor import CSV, Visitor, answer_of
 
@@ -20,9 +20,10 @@ DEADLINES = {name: 0.3 for name in Settings.__struct_fields__ if name.endswith("
     "tool_timeout": 30,
 }
 TEXTS = ("hello", "weather in Paris and Tokyo", "count to 20")
+CUTS: tuple[Point, ...] = (Moment.BEFORE, Moment.DONE, *map(Events, (0, 1, 2, 4, 7, 11, 16)))
 FAULTS: tuple[Fault, ...] = (
     *(Stall(at) for at in (Moment.BEFORE, Moment.DONE, Events(1), Events(6))),
-    *(Cut(at) for at in (Moment.BEFORE, Moment.DONE, *(Events(count) for count in (0, 1, 2, 4, 7, 11, 16)))),
+    *(Cut(at) for at in CUTS),
     *(Reset(at) for at in (Moment.DONE, Events(3))),
     *(Refuse(status) for status in (500, 503, 429)),
     *(Refuse(429, {"Retry-After": wait}) for wait in ("0.05", "60")),

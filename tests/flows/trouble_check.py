@@ -17,6 +17,7 @@ from aiohttp import web
 
 from deep_chat_proxy import create_app
 from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_openai
+from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.tools.weather import get_weather
 from flows.fault_proxy import FaultProxy
 from flows.leak_check import Complaints, Whole, resident, sockets
@@ -35,9 +36,8 @@ MOST_GROWTH = 8 * 1024
 class Beset(Whole):
     """The server and its back end with a proxy of faults between them."""
 
-    def __init__(self, front: web.AppRunner, back: web.AppRunner, spool: Path, proxy: FaultProxy) -> None:
-        assert back.app is not None
-        super().__init__(front, back.app[STATE], spool)
+    def __init__(self, front: web.AppRunner, state: LocalState, dialect: str, proxy: FaultProxy) -> None:
+        super().__init__(front, state, dialect)
         self.proxy = proxy
 
     def _left(self) -> Iterator[str]:
@@ -48,11 +48,10 @@ class Beset(Whole):
 
 
 @asynccontextmanager
-async def beset(spool: Path, store: Path, dialect: str) -> AsyncIterator[Beset]:
+async def beset(store: Path, dialect: str) -> AsyncIterator[Beset]:
     """Run them as the command does."""
-    back = web.AppRunner(
-        create_local_openai(OPTIONS), access_log=None, handler_cancellation=True, shutdown_timeout=1
-    )
+    local = create_local_openai(OPTIONS)
+    back = web.AppRunner(local, access_log=None, handler_cancellation=True, shutdown_timeout=1)
     await back.setup()
     await web.TCPSite(back, "127.0.0.1", 0).start()
     async with FaultProxy.to(back.addresses[0][1]) as proxy:
@@ -68,7 +67,7 @@ async def beset(spool: Path, store: Path, dialect: str) -> AsyncIterator[Beset]:
         await front.setup()
         await web.TCPSite(front, "127.0.0.1", 0).start()
         try:
-            yield Beset(front, back, spool, proxy)
+            yield Beset(front, local[STATE], dialect, proxy)
         finally:
             await front.cleanup()
     assert proxy.connections == 0
@@ -78,7 +77,7 @@ async def beset(spool: Path, store: Path, dialect: str) -> AsyncIterator[Beset]:
 async def check(turns: int, folder: Path, dialect: str) -> None:
     """Have the turns. AssertionError where something of them is left."""
     began = time.monotonic()
-    async with beset(Path(tempfile.gettempdir()), folder / "store.sqlite3", dialect) as running:
+    async with beset(folder / "store.sqlite3", dialect) as running:
         trouble = Trouble(running.url, running.proxy, SEED)
         sizes = []
         for part in (min(WARM_UP, turns // 2), *[turns // ROUNDS] * ROUNDS):

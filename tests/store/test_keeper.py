@@ -103,8 +103,8 @@ async def test_a_turn_is_under_way_from_its_beginning_to_its_end(kept: Kept) -> 
     await keeper.stopping()
     await keeper.end(ended_turn(), seen=True)
 
-    assert await other.begin()
     assert await kept.turns.last("thread-1", 60) == ended_turn()
+    assert await other.begin()
 
 
 async def test_calls_are_known_as_begun_with_their_outputs_to_whoever_picks_their_turn_up(kept: Kept) -> None:

@@ -43,14 +43,14 @@ class Shop:
         self._home = folder / "store.processes"
         self._open: list[tuple[SqliteStore, Process]] = []
 
-    async def process(self) -> SqliteTurns:
+    async def process(self, **options: float) -> SqliteTurns:
         store = await SqliteStore.open(str(self._path))
         process = await asyncio.to_thread(Process, self._home)
         if not self._open:
             for number in (1, 2):
                 await store.add_thread(ThreadRecord(f"thread-{number}", "visitor-1"))
         self._open.append((store, process))
-        return SqliteTurns(store.database, process)
+        return SqliteTurns(store.database, process, **options)
 
     async def die(self, which: int = 0) -> None:
         """Let a process go without a word, as when it is killed."""
@@ -333,3 +333,23 @@ async def test_turns_in_memory_are_left_to_nobody(turns: SqliteTurns) -> None:
 
     assert (begun, adopted) == (True, [])
     assert (in_memory.durable, turns.durable) == (False, True)
+
+
+async def test_what_a_turn_came_to_is_kept_for_as_long_as_it_can_be_read_and_no_longer(shop: Shop) -> None:
+    turns, forgetful = await shop.process(), await shop.process(kept=0.0)
+    await turns.begin(opened_turn("turn-1"))
+    await turns.end(ended("turn-1"), seen=True)
+    assert await turns.begin(opened_turn("turn-2", thread_id="thread-2"))
+    assert await turns.last("thread-1", 60) == ended("turn-1")
+
+    await turns.end(ended("turn-2"), seen=True)
+    assert await forgetful.begin(opened_turn("turn-3", thread_id="thread-2"))
+    assert await turns.last("thread-1", 60) is None
+
+
+async def test_no_turn_that_goes_on_is_cleared_away_however_long_it_does(shop: Shop) -> None:
+    turns, forgetful = await shop.process(), await shop.process(kept=-1000.0)
+    await turns.begin(opened_turn("turn-1"))
+    await forgetful.begin(opened_turn("turn-2", thread_id="thread-2"))
+
+    assert not await forgetful.begin(opened_turn("turn-3"))

@@ -53,7 +53,7 @@ class Process:
         if self._home is None:
             return
         for folder in self._home.iterdir():
-            if folder != self.folder and _is_old(folder) and not self._lives(folder.name):
+            if folder != self.folder and folder.is_dir() and _is_old(folder) and not self._lives(folder.name):
                 _remove(folder, wanted)
 
     def close(self) -> None:

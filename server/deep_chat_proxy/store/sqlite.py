@@ -1,6 +1,7 @@
 """The embedded store: threads, what was said on them, and files, in SQLite."""
 
 from collections.abc import Iterable, Sequence
+from sqlite3 import Connection
 from typing import Self
 
 import msgspec
@@ -17,6 +18,8 @@ _THREAD = """
 SELECT anchor, upstream_id, newest, covered, (SELECT checkpoint FROM turn WHERE turn_id = ?)
 FROM thread WHERE thread_id = ?
 """
+_FORGET = "DELETE FROM entry WHERE thread_id = ? AND turn_id IS NOT ?"
+_NO_ANCHOR = "UPDATE thread SET anchor = NULL, upstream_id = NULL, newest = NULL WHERE thread_id = ?"
 _ANCHOR = "UPDATE thread SET anchor = ?, upstream_id = ?, newest = ?, covered = 0 WHERE thread_id = ?"
 _ADD_FILE = """
 INSERT INTO file (file_id, thread_id, visitor, upstream_id, name, kind, key) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -88,44 +91,27 @@ class SqliteStore:
         forget: bool = False,
     ) -> None:
         """As in `Store`."""
-        await self.database.write(
-            self._record(thread_id, turn_id, add, anchor, covered=covered, forget=forget)
-        )
 
-    async def _record(
-        self,
-        thread_id: str,
-        turn_id: str,
-        add: Sequence[Entry],
-        anchor: Anchor | None,
-        *,
-        covered: bool,
-        forget: bool,
-    ) -> None:
-        write = self.database.execute
-        async with self.database.transaction():
+        def write(connection: Connection) -> None:
             for entry in add:
-                await write(_ADD, (thread_id, msgspec.json.encode(entry), turn_id))
+                connection.execute(_ADD, (thread_id, msgspec.json.encode(entry), turn_id))
             if anchor is not None:
-                await write(_ANCHOR, (anchor.kind.value, anchor.upstream_id, anchor.newest, thread_id))
+                connection.execute(_ANCHOR, (anchor.kind.value, anchor.upstream_id, anchor.newest, thread_id))
             if covered:
-                await write(_COVER, (thread_id,))
+                connection.execute(_COVER, (thread_id,))
             if forget:
-                await write(
-                    "DELETE FROM entry WHERE thread_id = ? AND turn_id IS NOT ?", (thread_id, turn_id)
-                )
+                connection.execute(_FORGET, (thread_id, turn_id))
+
+        await self.database.write(write)
 
     async def restart(self, thread_id: str) -> None:
         """As in `Store`."""
-        await self.database.write(self._restart(thread_id))
 
-    async def _restart(self, thread_id: str) -> None:
-        async with self.database.transaction():
-            await self.database.execute("DELETE FROM entry WHERE thread_id = ?", (thread_id,))
-            await self.database.execute(
-                "UPDATE thread SET anchor = NULL, upstream_id = NULL, newest = NULL WHERE thread_id = ?",
-                (thread_id,),
-            )
+        def write(connection: Connection) -> None:
+            connection.execute("DELETE FROM entry WHERE thread_id = ?", (thread_id,))
+            connection.execute(_NO_ANCHOR, (thread_id,))
+
+        await self.database.write(write)
 
     async def add_file(self, file: FileRecord) -> None:
         """As in `Store`."""

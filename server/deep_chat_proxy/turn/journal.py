@@ -43,7 +43,7 @@ class Journal(Protocol):
         """Whether it outlives the process, so that a turn can be left to the next one."""
 
     async def last(self, thread_id: str, within: float) -> EndedTurn | None:
-        """The newest turn of a thread, if it ended no more than `within` seconds ago."""
+        """The newest turn of a thread, if it ended no more than `within` seconds ago and none is under way."""
 
     async def unseen(self, thread_id: str, message: UserMessage, within: float) -> EndedTurn | None:
         """The newest turn of a thread, if it answered this very message no more than `within` seconds ago and nobody

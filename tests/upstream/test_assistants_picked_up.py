@@ -1,0 +1,182 @@
+"""Turns that another process has begun: what of them is at the back end is gone on with, the rest is done now."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from deep_chat_proxy.turn.events import Completed, FileKind
+from deep_chat_proxy.turn.message import Attachment
+from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
+from deep_chat_proxy.upstream.notices import THREAD_LOST
+from playing import FakeThread
+from upstream import recording as rec
+from upstream.backend import Answer, Gone, Json, ScriptedBackend
+from upstream.playing import Played, play
+from upstream.scenes import (
+    ADD,
+    MESSAGES,
+    NEW_THREAD,
+    NEWEST,
+    OUTPUTS,
+    PARIS,
+    RUN,
+    RUNS,
+    START,
+    assert_whole,
+    streams,
+    whole_run_can_be_asked,
+)
+
+pytestmark = pytest.mark.usefixtures("sleeps")
+
+OURS, ANOTHERS = {"deep_chat_turn": "turn-1"}, {"deep_chat_turn": "turn-0"}
+SAID = rec.said_by_visitor("Hello", metadata=OURS)
+OPENED: dict[str, Any] = {"thread_id": rec.THREAD}
+POSTING = {**OPENED, "posting": True}
+POSTED = {**POSTING, "message_id": rec.SAID, "starting": True}
+RUNNING = {**POSTED, "run_id": rec.RUN}
+NOT_THERE = Json({"error": {"message": "No run found."}}, 404)
+
+
+def left_at(mark: dict[str, Any], thread_id: str | None = None) -> FakeThread:
+    """A thread, with where another process was in a turn."""
+    thread = FakeThread(thread_id)
+    thread.left = msgspec.json.encode(mark)
+    return thread
+
+
+async def picked_up(
+    backend: ScriptedBackend,
+    dialect: AssistantsDialect,
+    mark: dict[str, Any],
+    *,
+    messages: tuple[Any, ...] = (),
+    runs: tuple[Any, ...] = (),
+    thread_id: str | None = None,
+) -> tuple[Played, list[str]]:
+    """What comes of a turn that is picked up there, and what was changed for it."""
+    whole_run_can_be_asked(backend)
+    backend.on(NEWEST, Json(rec.listed(*messages)))
+    backend.on(RUNS, Json(rec.listed(*runs)))
+    backend.on(START, streams(rec.stream(rec.text_run())))
+    played = await play(dialect, thread=left_at(mark, thread_id))
+    return played, [line for line in backend.lines if not line.startswith("GET")]
+
+
+@pytest.mark.parametrize(
+    ("mark", "messages", "runs", "changed"),
+    [
+        ({}, [], [], [NEW_THREAD, ADD, START]),
+        (OPENED, [], [], [ADD, START]),
+        (POSTING, [], [], [ADD, START]),
+        (POSTING, [SAID], [], [START]),
+        (POSTED, [SAID], [], [START]),
+        (POSTED, [SAID], [rec.run("completed", metadata=ANOTHERS)], [START]),
+        (POSTED, [SAID], [rec.run("completed", metadata=OURS)], []),
+        (POSTED, [SAID], [rec.run("in_progress", metadata=OURS)], []),
+        # A server that keeps no metadata.
+        (POSTED, [rec.said_by_visitor("Hello")], [rec.run("in_progress")], []),
+        (RUNNING, [SAID], [], []),
+    ],
+)
+async def test_a_turn_goes_on_from_where_the_back_end_has_it(
+    backend: ScriptedBackend,
+    dialect: AssistantsDialect,
+    mark: dict[str, Any],
+    messages: list[Any],
+    runs: list[Any],
+    changed: list[str],
+) -> None:
+    played, found = await picked_up(backend, dialect, mark, messages=tuple(messages), runs=tuple(runs))
+
+    assert_whole(played)
+    assert found == changed
+    assert played.thread.opened == [rec.THREAD]
+
+
+@pytest.mark.parametrize("mark", [POSTING, POSTED, RUNNING])
+async def test_a_thread_that_was_there_before_the_turn_stays_its_thread(
+    backend: ScriptedBackend, dialect: AssistantsDialect, mark: dict[str, Any]
+) -> None:
+    later = {name: value for name, value in mark.items() if name != "thread_id"}
+    played, found = await picked_up(
+        backend,
+        dialect,
+        later,
+        messages=(SAID,),
+        runs=(rec.run("in_progress", metadata=OURS),),
+        thread_id=rec.THREAD,
+    )
+
+    assert_whole(played)
+    assert found in ([], [START])
+    assert played.thread.opened == []
+
+
+async def test_a_run_that_waits_for_outputs_gets_them(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(RUN, Json(rec.wants(PARIS)))
+    backend.on(MESSAGES, Json(rec.listed(rec.message("Let me see."))))
+    backend.on(
+        OUTPUTS, streams(rec.stream([*rec.said("Sunny.", message_id="msg_2"), rec.run_event("completed")]))
+    )
+
+    played = await play(dialect, thread=left_at(RUNNING))
+
+    assert (played.text, played.end) == ("Let me see.\n\nSunny.", Completed())
+    assert [call.call_id for call in played.tools.calls] == ["call_1"]
+
+
+async def test_a_run_that_is_no_longer_there_is_made_again_on_another_thread(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(RUN, NOT_THERE)
+    backend.on(START, streams(rec.stream(rec.text_run())))
+
+    assert_whole(await play(dialect, thread=left_at(RUNNING)))
+    assert [line for line in backend.lines if not line.startswith("GET")] == [NEW_THREAD, ADD, START]
+
+
+async def test_the_visitor_is_told_where_the_thread_from_before_the_turn_is_no_longer_there(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(RUN, NOT_THERE)
+    backend.on(START, streams(rec.stream(rec.text_run())))
+
+    played = await play(dialect, thread=left_at(RUNNING, rec.THREAD))
+
+    assert played.text == f"{THREAD_LOST}\n\n{rec.TEXT}"
+
+
+@pytest.mark.parametrize("lost", [Gone(), Json({}, 500)])
+async def test_a_run_that_cannot_be_asked_for_now_is_not_made_again(
+    backend: ScriptedBackend, dialect: AssistantsDialect, lost: Answer
+) -> None:
+    backend.on(RUN, lost)
+
+    played = await play(dialect, thread=left_at(RUNNING))
+
+    assert played.problem is not None
+    assert START not in backend.lines
+
+
+async def test_what_was_uploaded_is_not_uploaded_again(
+    backend: ScriptedBackend, dialect: AssistantsDialect, tmp_path: Path
+) -> None:
+    files = []
+    for name in ("a", "b"):
+        path = tmp_path / name
+        path.write_bytes(name.encode())
+        files.append(Attachment(path, f"{name}.txt", "text/plain", FileKind.ANY, 1, name * 64))
+    backend.on("POST /files", Json({"id": "file-b"}))
+    backend.on(START, streams(rec.stream(rec.text_run())))
+
+    played = await play(dialect, thread=left_at({"stored": {"a" * 64: "file-a"}}), attachments=files)
+
+    assert_whole(played)
+    assert backend.lines.count("POST /files") == 1
+    (message,) = [seen.json for seen in backend.requests if seen.line == ADD]
+    assert [each["file_id"] for each in message["attachments"]] == ["file-a", "file-b"]
