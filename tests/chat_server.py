@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import aiohttp
 from aiohttp import web
+from aiohttp.abc import AbstractCookieJar
 from aiohttp.test_utils import TestClient, TestServer
 
 from deep_chat_proxy.app import create_app
@@ -89,8 +90,11 @@ class ChatServer:
     def chat(self) -> Chat:
         return self._server.app[CHAT]
 
-    async def visitor(self, *, cookies: bool = True) -> Client:
-        jar = aiohttp.CookieJar(unsafe=True) if cookies else aiohttp.DummyCookieJar()
+    async def visitor(self, *, cookies: bool = True, of: Client | None = None) -> Client:
+        """A new visitor, or one that was here before as the client `of`."""
+        jar: AbstractCookieJar = aiohttp.CookieJar(unsafe=True) if cookies else aiohttp.DummyCookieJar()
+        if of is not None:
+            jar = of.session.cookie_jar
         return await self._stack.enter_async_context(TestClient(self._server, cookie_jar=jar))
 
     async def close(self) -> None:

@@ -256,7 +256,7 @@ def ended_turn(
     end: TerminalEvent | None = None,
 ) -> EndedTurn:
     """A turn whose last events were a text, then five others."""
-    return EndedTurn(turn_id, 7, text, 2, tuple(files), end or Completed())
+    return EndedTurn(turn_id, turn_id, 7, text, 2, tuple(files), end or Completed())
 
 
 def csv_made(upstream_id: str = "file-upstream") -> FileMade:

@@ -130,10 +130,34 @@ def test_the_cookie_keys_are_read_newest_first() -> None:
 
 def test_the_bounds_of_turns_are_settings() -> None:
     settings = Settings(
-        turn_timeout=1, grace=2, busy_wait=3, max_turns=4, tool_rounds=5, log_events=16, max_answer=7
+        turn_timeout=1,
+        grace=2,
+        busy_wait=3,
+        resend=4,
+        readable=5,
+        max_turns=6,
+        tool_rounds=7,
+        log_events=16,
+        max_answer=8,
     )
 
-    assert msgspec.structs.astuple(settings.turn_limits) == (1, 2, 3, 4, 5, 16, 7)
+    assert msgspec.structs.astuple(settings.turn_limits) == (1, 2, 3, 4, 5, 6, 7, 16, 8)
+
+
+@pytest.mark.parametrize(
+    ("answer", "first", "silence", "longest"), [(1, 2, 3, 3), (1, 3, 2, 3), (3, 1, 2, 3), (1, 1, 1, 1)]
+)
+def test_a_turn_that_is_well_is_silent_for_as_long_as_any_of_its_calls_may_be(
+    answer: float, first: float, silence: float, longest: float
+) -> None:
+    settings = Settings(answer_timeout=answer, first_event_timeout=first, silence_timeout=silence)
+
+    assert settings.longest_silence == longest
+
+
+@pytest.mark.parametrize(("shutdown", "clearing"), [(1.0, 0.5), (4.0, 2.0), (8.0, 2.0), (86_400.0, 2.0)])
+def test_little_of_the_time_for_a_shutdown_is_for_clearing_up(shutdown: float, clearing: float) -> None:
+    assert Settings(shutdown=shutdown).clearing == clearing
 
 
 def test_settings_that_are_for_another_protocol_are_known_to_do_nothing() -> None:

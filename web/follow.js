@@ -30,11 +30,10 @@ const read = async (response, { wanted, onFound, onEvents }) => {
     onEvents(held.splice(0));
   };
   for await (const batch of eventsOf(response)) {
-    for (const { id, data } of batch) {
-      const event = JSON.parse(data);
+    for (const event of batch.map((data) => JSON.parse(data))) {
       if (RESTARTING.test(event.error)) throw new Error(event.error);
       held.push(event);
-      turn ??= event.turn_id ?? id?.replace(/-\d+$/, "");
+      turn ??= event.turn_id ?? id?.replace(/[.-].*$/, "");
     }
     if (!turn) continue;
     if (!found && !wanted(turn)) return false;

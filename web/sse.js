@@ -19,18 +19,16 @@ const linesOf = async function* (response) {
   }
 };
 
-/** The events of a response, `{id, data}`, in arrays of those that came at once. */
+/** The data of a response's events, in arrays of those that came at once. */
 export const eventsOf = async function* (response) {
-  let id;
-  let data = [];
+  const data = [];
   for await (const lines of linesOf(response)) {
     const events = [];
     for (const line of lines) {
       const [, field, text] = /^([^:]*):? ?(.*)$/s.exec(line);
       if (field === "data") data.push(text);
-      else if (field === "id") id = text;
       // Only a blank line says that an event came whole.
-      else if (line === "" && data.length > 0) events.push({ id, data: data.splice(0).join("\n") });
+      else if (line === "" && data.length > 0) events.push(data.splice(0).join("\n"));
     }
     if (events.length > 0) yield events;
   }

@@ -94,6 +94,8 @@ def create_app(
             lifetimes.push_async_callback(turns.close)
             await turns.pick_up()
             await process.clear_up(await journal.files())
+            if journal.durable:
+                tasks.start(turns.look_after(), name="look after turns")
             app[CHAT] = Chat(
                 store=store,
                 shelf=shelf,

@@ -227,8 +227,24 @@ async def test_a_message_whose_visitor_leaves_while_it_waits_is_answered_all_the
         await until(lambda: len(server.dialect.asked) == 2)
         await until(lambda: not server.chat.turns)
 
-        assert server.dialect.asked[1][1].text == "Look"
-        assert not left_in(uploads)
+        message = server.dialect.asked[1][1]
+        assert message.text == "Look"
+        # They are the turn's, which lets go of them.
+        assert left_in(uploads) == [attachment.path for attachment in message.attachments]
+
+
+async def test_the_files_of_a_visitor_who_left_are_removed_where_the_message_is_not_taken(
+    uploads: Path,
+) -> None:
+    async with chat_server(NEVER, busy_wait=0.3) as server:
+        client = await server.visitor()
+        async with client.post("/api/chat", json=said(), headers=STREAM) as stream:
+            await soon(stream.content.readuntil(b"Once"))
+            async with asyncio.TaskGroup() as group:
+                waiting = group.create_task(client.post("/api/chat", data=with_file()))
+                await until(lambda: left_in(uploads))
+                waiting.cancel()
+            await until(lambda: not left_in(uploads))
 
 
 async def test_two_messages_at_once_on_one_thread_are_answered_one_after_the_other() -> None:

@@ -28,14 +28,14 @@ from deep_chat_proxy.turn.events import (
     Usage,
 )
 
-THREAD, TURN = "T1", "turn-1"
+THREAD, TURN, LOG = "T1", "turn-1", "turn-1.2"
 FILE = FileReady(ChatFile("f1", 'a "b".png', FileKind.IMAGE))
 RUNNING = ToolStarted("c1", "weather", "Looking at the weather…")
 RAN = ToolEnded("c1", "weather", ok=True)
 
 
 def written(*batches: Sequence[TurnEvent]) -> str:
-    writer = FrameWriter(THREAD, TURN, lambda file: f"/api/files/{file.file_id}/x")
+    writer = FrameWriter(THREAD, TURN, LOG, lambda file: f"/api/files/{file.file_id}/x")
     last_id, out = 0, b""
     for batch in batches:
         last_id += len(batch)
@@ -44,9 +44,10 @@ def written(*batches: Sequence[TurnEvent]) -> str:
 
 
 def frame(body: str, event_id: int | None = None) -> str:
-    return (f"id: turn-1-{event_id}\n" if event_id else "") + "data: {" + body + ',"thread_id":"T1"}\n\n'
+    return (f"id: turn-1.2-{event_id}\n" if event_id else "") + "data: {" + body + ',"thread_id":"T1"}\n\n'
 
 
+ERROR = f'"error":"{FAILED.sentence}","turn_id":"turn-1"'
 PLACEHOLDER = '"text":"*Thinking…*","turn_id":"turn-1"'
 THINKING = frame(PLACEHOLDER, 1)
 
@@ -68,7 +69,7 @@ def test_texts_of_one_batch_are_one_event() -> None:
 
 
 def test_only_the_last_event_of_a_batch_has_the_id_of_the_batch() -> None:
-    writer = FrameWriter(THREAD, TURN, lambda _: "")
+    writer = FrameWriter(THREAD, TURN, LOG, lambda _: "")
 
     assert (
         writer.frames([Accepted(), TextDelta("a")], None) == (frame(PLACEHOLDER) + frame(first("a"))).encode()
@@ -162,7 +163,7 @@ def test_a_cut_answer_says_so_at_its_end() -> None:
 
 
 def test_an_error_comes_last_and_the_text_before_it_stays() -> None:
-    error = frame(f'"error":"{FAILED.sentence}"', 3)
+    error = frame(ERROR, 3)
 
     assert (
         written([Accepted()], [TextDelta("a")], [Failed(FAILED)]) == THINKING + frame(first("a"), 2) + error
@@ -171,12 +172,12 @@ def test_an_error_comes_last_and_the_text_before_it_stays() -> None:
 
 def test_an_error_without_an_answer_leaves_no_placeholder_standing() -> None:
     assert written([Accepted()], [Failed(FAILED)]) == (
-        THINKING + frame(first("*No answer.*")) + frame(f'"error":"{FAILED.sentence}"', 2)
+        THINKING + frame(first("*No answer.*")) + frame(ERROR, 2)
     )
 
 
 def test_an_error_before_anything_was_shown_is_alone() -> None:
-    assert written([Failed(FAILED)]) == frame(f'"error":"{FAILED.sentence}"', 1)
+    assert written([Failed(FAILED)]) == frame(ERROR, 1)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +189,7 @@ def test_an_error_before_anything_was_shown_is_alone() -> None:
     ],
 )
 def test_a_stop_is_said_where_no_answer_stands(before: list[TurnEvent], stopped: str) -> None:
-    writer = FrameWriter(THREAD, TURN, lambda _: "")
+    writer = FrameWriter(THREAD, TURN, LOG, lambda _: "")
     writer.frames(before, len(before))
 
     assert writer.frames([Stopped()], len(before) + 1).decode() == stopped
@@ -224,7 +225,7 @@ def test_whatever_happens_events_are_whole_and_show_the_text(
     stream = written(*batches, [end])
     datas = [json.loads(found) for found in re.findall(r"data: (.*)\n\n", stream)]
 
-    assert re.fullmatch(r"(?:(?:id: turn-1-\d+\n)?data: \{[^\n]*\}\n\n)*", stream)
+    assert re.fullmatch(r"(?:(?:id: turn-1\.2-\d+\n)?data: \{[^\n]*\}\n\n)*", stream)
     for data in datas:
         assert data["thread_id"] == THREAD
         assert data.get("text") != ""

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
+import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
@@ -15,8 +17,8 @@ from chat_server import STREAM, ChatServer, ask_stream, chat_server, events_in, 
 from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.browser.stream import StreamDelivery
 from deep_chat_proxy.errors import CUT_OFF, FAILED, RATE_LIMITED, ChatError
-from deep_chat_proxy.turn.events import Accepted, Completed, TextDelta
-from playing import Step, soon, until
+from deep_chat_proxy.turn.events import Accepted, Completed, TextDelta, ToolCall, ToolCallsRequested
+from playing import FakeTools, Step, soon, until
 
 NEVER: list[Step] = [[Accepted(), TextDelta("Once")], None]
 BODY = msgspec.json.encode(said())
@@ -206,8 +208,10 @@ async def test_a_browser_that_reads_nothing_is_let_go() -> None:
 
             assert turn.log.state == "stopped"
             received = b""
-            while data := await soon(loop.sock_recv(deaf, 65_536)):
-                received = received[-10:] + data
+            # What waits in a connection that was broken off goes with it after a while.
+            with suppress(ConnectionResetError):
+                while data := await soon(loop.sock_recv(deaf, 65_536)):
+                    received = received[-10:] + data
             assert not received.endswith(b"0\r\n\r\n")
         finally:
             deaf.close()
@@ -230,3 +234,70 @@ async def test_a_stream_is_asked_for_in_any_of_several_accept_headers() -> None:
         headers = {"Accept": "application/json, Text/Event-Stream;q=0.5"}
         async with client.post("/api/chat", json=said(), headers=headers) as response:
             assert response.content_type == "text/event-stream"
+
+
+async def test_heartbeats_stop_when_the_back_end_has_been_silent_for_too_long() -> None:
+    """Whatever stands between a page and the server can see then that the answer hangs."""
+    goes_on = asyncio.Event()
+    script: list[Step] = [[Accepted()], goes_on, [TextDelta("Hi")], None]
+    async with chat_server(
+        script,
+        heartbeat=0.02,
+        answer_timeout=0.2,
+        first_event_timeout=0.2,
+        silence_timeout=0.2,
+        shutdown=1.0,
+    ) as server:
+        client = await server.visitor()
+        async with asyncio.timeout(5), client.post("/api/chat", json=said(), headers=STREAM) as response:
+            await response.content.readuntil(b": ping\n")
+            with pytest.raises(TimeoutError):
+                await silence_in(response.content)
+            goes_on.set()
+            await response.content.readuntil(b"Hi")
+            await response.content.readuntil(b": ping\n")
+
+
+async def silence_in(content: aiohttp.StreamReader) -> None:
+    """Read until nothing comes for much longer than there is between two heartbeats."""
+    while True:
+        async with asyncio.timeout(0.3):
+            await content.readline()
+
+
+async def test_a_tool_that_runs_for_long_is_no_silence() -> None:
+    running = asyncio.Event()
+
+    async def slow(_: ToolCall) -> str:
+        await running.wait()
+        return "done"
+
+    calls = ToolCallsRequested((ToolCall("call_1", "slow", "{}"),))
+    script: list[Step] = [[Accepted(), calls]]
+    async with chat_server(
+        script,
+        heartbeat=0.02,
+        answer_timeout=0.05,
+        first_event_timeout=0.05,
+        silence_timeout=0.05,
+        shutdown=1.0,
+    ) as server:
+        server.chat.turns._tool_runner = FakeTools(slow=slow)
+        client = await server.visitor()
+        async with asyncio.timeout(5), client.post("/api/chat", json=said(), headers=STREAM) as response:
+            await response.content.readuntil(b"slow")
+            for _ in range(20):
+                await response.content.readuntil(b": ping\n")
+
+
+async def test_the_ids_of_events_name_their_turn_so_that_no_two_are_the_same() -> None:
+    script: list[Step] = [[Accepted(), TextDelta("Hi"), Completed()]]
+    async with chat_server(script, script) as server:
+        client = await server.visitor()
+        streams = [(await ask_stream(client, text))[1] for text in ("One", "Two")]
+        ids = [set(re.findall(rb"^id: ([0-9a-f]+)-\d+$", stream, re.MULTILINE)) for stream in streams]
+
+        assert [len(found) for found in ids] == [1, 1]
+        assert ids[0] != ids[1]
+        for stream, (found,) in zip(streams, ids, strict=True):
+            assert {event.get("turn_id") for event in events_in(stream)} - {None} == {found.decode()}

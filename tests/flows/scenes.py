@@ -8,7 +8,7 @@ import math
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -24,9 +24,11 @@ from playing import until
 SHORT: dict[str, Any] = {
     **{name: 1 for name in Settings.__struct_fields__ if name.endswith("_timeout")},
     "tool_timeout": 30,
-    "turn_timeout": 4,
+    "turn_timeout": 60,
 }
-"""Seconds after which the server gives up on a back end."""
+"""Seconds after which the server gives up on a call; the end of the turn saves nobody then."""
+TURN_TIMEOUT = 4
+"""Seconds after which it gives up on a turn whose back end goes on failing, whatever its calls come to."""
 QUESTION = "weather in Paris and Tokyo"
 WEATHER = "Here is the weather:\n\n- **Paris**: 21 °C, partly cloudy\n- **Tokyo**: 25 °C, sunny\n"
 SENTENCES = {found.sentence for found in vars(errors).values() if isinstance(found, Problem)}
@@ -94,7 +96,7 @@ class Outcome(NamedTuple):
     @property
     def right(self) -> bool:
         """Whether it is what every outcome must be."""
-        in_time = self.took < SHORT["turn_timeout"] + _SLACK
+        in_time = self.took < TURN_TIMEOUT + _SLACK
         return self.happened and in_time and self.told and self.goes_on
 
     def __str__(self) -> str:
@@ -115,7 +117,7 @@ class Scene(NamedTuple):
         async with (
             back_end() as (base_url, _),
             FaultProxy.before(base_url) as proxy,
-            self._server(proxy) as visitor,
+            self._server(proxy, SHORT) as visitor,
         ):
             before = await self._begin(proxy, visitor)
             answer = await visitor.say(QUESTION, stream=self.stream)
@@ -133,7 +135,8 @@ class Scene(NamedTuple):
             async with busy:
                 proxy = await stack.enter_async_context(FaultProxy.before(base_url))
                 plan = None if self.later else harm.plan(proxy)
-                visitor = await stack.enter_async_context(self._server(proxy))
+                deadlines = SHORT | {"turn_timeout": TURN_TIMEOUT} if harm.lasting else SHORT
+                visitor = await stack.enter_async_context(self._server(proxy, deadlines))
                 await self._begin(proxy, visitor)
                 plan = plan or harm.plan(proxy)
             began = time.monotonic()
@@ -147,8 +150,10 @@ class Scene(NamedTuple):
         happened = plan.hits > 0 or harm.step.method == "GET"
         return Outcome(happened, took, answer, after, after.text == expected)
 
-    def _server(self, proxy: FaultProxy) -> AbstractAsyncContextManager[Visitor]:
-        return troubled(proxy, self.dialect, follow=self.follow, **SHORT)
+    def _server(
+        self, proxy: FaultProxy, deadlines: Mapping[str, Any]
+    ) -> AbstractAsyncContextManager[Visitor]:
+        return troubled(proxy, self.dialect, follow=self.follow, **deadlines)
 
     async def _begin(self, proxy: FaultProxy, visitor: Visitor) -> int:
         """Have what comes before it; returns how many requests that took."""

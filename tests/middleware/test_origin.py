@@ -62,9 +62,16 @@ async def test_a_page_that_is_allowed_by_name_reads_answers_streams_and_errors()
     scripts: list[list[Step]] = [ANSWER, ANSWER, [ChatError(FAILED)]]
     async with chat_server(*scripts, allowed_origins=(SHOP,)) as server:
         client = await server.visitor()
-        for accept, status in (({}, 200), (STREAM, 200), (STREAM, 502), ({"X": "404"}, 404)):
+        asked: list[tuple[dict[str, str], int]] = [
+            ({}, 200),
+            (STREAM, 200),
+            (STREAM, 502),
+            ({"X": "404"}, 404),
+        ]
+        for number, (accept, status) in enumerate(asked):
             path = "/nowhere" if status == 404 else "/api/chat"
-            async with client.post(path, json=said(), headers={"Origin": SHOP, **accept}) as response:
+            headers = {"Origin": SHOP, **accept}
+            async with client.post(path, json=said(f"Message {number}"), headers=headers) as response:
                 assert response.status == status
                 assert response.headers["Access-Control-Allow-Origin"] == SHOP
                 assert response.headers["Access-Control-Allow-Credentials"] == "true"

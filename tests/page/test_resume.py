@@ -21,20 +21,25 @@ FAILED = "The assistant ran into an error. Please try again."
 UNREACHABLE = "The server cannot be reached just now. Please check the connection and try again."
 
 
-def counted(highest: int) -> str:
-    return " ".join(str(number) for number in range(1, highest + 1))
+COUNT = "slowly count to 100"
+COUNTED = " ".join(str(number) for number in range(1, 101))
 
 
-async def begin(
-    chat: ChatPage, site: ServedSite, text: str, *, mode: str = "Stream", answers: int = 1
-) -> None:
+async def begin(chat: ChatPage, site: ServedSite, text: str = COUNT, *, mode: str = "Stream") -> None:
     """Send, and wait until the answer is on its way, and shown where it comes as a stream."""
     if mode != "Stream":
         await chat.choose_mode(mode)
     await chat.send(text)
-    await site.answering(answers)
+    await site.answering(1)
     if mode == "Stream":
-        await chat.saw_text("1 2")
+        await chat.saw_text("1 2" if text == COUNT else "Thinking…")
+
+
+async def goes_on(chat: ChatPage, site: ServedSite) -> None:
+    """Wait until the answer goes on, and then for its end, which comes at once."""
+    await expect(chat.status).to_have_text(GOES_ON)
+    site.hurry()
+    await chat.ended()
 
 
 async def assert_conversation(chat: ChatPage, *messages: str) -> None:
@@ -51,26 +56,24 @@ async def assert_conversation(chat: ChatPage, *messages: str) -> None:
 async def test_after_a_reload_in_the_middle_of_an_answer_it_goes_on_to_its_end(
     chat: ChatPage, site: ServedSite, mode: str
 ) -> None:
-    await begin(chat, site, "slowly count to 8", mode=mode)
+    await begin(chat, site, mode=mode)
     await chat.page.reload()
-    await expect(chat.status).to_have_text(GOES_ON)
-    await expect(chat.mine).to_have_text(["slowly count to 8"])
-    await chat.ended()
-    assert await chat.texts() == [counted(8)]
+    await expect(chat.mine).to_have_text([COUNT])
+    await goes_on(chat, site)
+    assert await chat.texts() == [COUNTED]
     assert await chat.count() == 2
 
     assert site.endings() == ["completed", "completed"]
-    await assert_conversation(chat, "slowly count to 8", counted(8), "how many messages?", await chat.text())
+    await assert_conversation(chat, COUNT, COUNTED, "how many messages?", await chat.text())
     assert chat.console == []
 
 
 async def test_a_second_tab_shows_the_same_answer_as_it_is_written(chat: ChatPage, site: ServedSite) -> None:
-    await begin(chat, site, "slowly count to 8")
+    await begin(chat, site)
     other = await chat.second_tab()
-    await expect(other.status).to_have_text(GOES_ON)
-    await other.ended()
+    await goes_on(other, site)
     await chat.ended()
-    assert await chat.texts() == await other.texts() == [counted(8)]
+    assert await chat.texts() == await other.texts() == [COUNTED]
     kept = await chat.kept()
 
     assert await other.count() == 2
@@ -88,13 +91,13 @@ async def test_a_second_tab_shows_the_same_answer_as_it_is_written(chat: ChatPag
 async def test_an_answer_outlasts_two_reloads_one_soon_after_the_other(
     chat: ChatPage, site: ServedSite
 ) -> None:
-    await begin(chat, site, "slowly count to 10")
+    await begin(chat, site)
     for _ in range(2):
         await chat.page.reload()
         await expect(chat.status).to_have_text(GOES_ON)
-    await chat.ended()
+    await goes_on(chat, site)
 
-    await assert_conversation(chat, "slowly count to 10", counted(10))
+    await assert_conversation(chat, COUNT, COUNTED)
 
 
 async def test_after_a_reload_while_a_tool_runs_its_activity_and_then_the_answer_are_shown(
@@ -126,46 +129,42 @@ async def test_after_a_reload_while_a_tool_runs_its_activity_and_then_the_answer
 async def test_a_file_of_an_answer_that_goes_on_after_a_reload_is_shown_once(
     chat: ChatPage, site: ServedSite, mode: str
 ) -> None:
-    await chat.choose_mode(mode)
-    await chat.send("wait 1.5 seconds, then make a csv")
-    await site.answering(1)
+    await begin(chat, site, "wait 20 seconds, then make a csv", mode=mode)
     await chat.page.reload()
-    await expect(chat.files).to_have_count(1)
-    await chat.ended()
+    await goes_on(chat, site)
 
     await chat.download("cities.csv")
     await assert_conversation(
         chat,
-        "wait 1.5 seconds, then make a csv",
+        "wait 20 seconds, then make a csv",
         "Here is your file: cities.csv. It has 5 rows.",
         "cities.csv",
     )
 
 
 async def test_every_character_of_an_answer_outlasts_a_reload(chat: ChatPage, site: ServedSite) -> None:
-    await chat.send("wait 1.5 seconds, then unicode")
-    await site.answering(1)
+    await begin(chat, site, "wait 20 seconds, then unicode")
     await chat.page.reload()
-    await expect(chat.status).to_have_text(GOES_ON)
-    await chat.ended()
+    await goes_on(chat, site)
 
-    await assert_conversation(chat, "wait 1.5 seconds, then unicode", UNICODE.replace("\u2028", " "))
+    await assert_conversation(chat, "wait 20 seconds, then unicode", UNICODE.replace("\u2028", " "))
 
 
 async def test_after_a_reload_an_answer_that_ended_meanwhile_is_shown_whole(
     chat: ChatPage, site: ServedSite
 ) -> None:
-    await begin(chat, site, "slowly count to 5", mode="JSON")
+    await begin(chat, site, mode="JSON")
     await chat.page.goto("about:blank")
+    site.hurry()
     await site.quiet()
     await chat.page.go_back()
     await chat.ended()
 
-    await assert_conversation(chat, "slowly count to 5", counted(5))
+    await assert_conversation(chat, COUNT, COUNTED)
 
 
 async def test_an_answer_that_goes_on_after_a_reload_can_be_stopped(chat: ChatPage, site: ServedSite) -> None:
-    await begin(chat, site, "slowly count to 100")
+    await begin(chat, site)
     await chat.page.reload()
     await expect(chat.status).to_have_text(GOES_ON)
     await chat.page.get_by_role("button", name="Stop").click()
@@ -177,13 +176,13 @@ async def test_an_answer_that_goes_on_after_a_reload_can_be_stopped(chat: ChatPa
     assert site.endings() == ["cancelled"]
 
     assert await chat.count() == 2
-    await assert_conversation(chat, "slowly count to 100", kept, "how many messages?", await chat.text())
+    await assert_conversation(chat, COUNT, kept, "how many messages?", await chat.text())
 
 
 async def test_what_is_written_while_an_answer_goes_on_is_sent_only_after_it(
     chat: ChatPage, site: ServedSite
 ) -> None:
-    await begin(chat, site, "slowly count to 8")
+    await begin(chat, site)
     await chat.page.reload()
     await expect(chat.status).to_have_text(GOES_ON)
     await expect(chat.page.get_by_role("textbox")).to_have_accessible_name("Wait for the answer")
@@ -191,35 +190,35 @@ async def test_what_is_written_while_an_answer_goes_on_is_sent_only_after_it(
     await chat.input.press("Enter")
     await chat.page.get_by_role("radio", name="JSON").click()
     await expect(chat.status).to_have_text("Please let the answer end, or stop it, before you switch.")
+    site.hurry()
     await chat.ended()
     await expect(chat.mine).to_have_count(1)
 
     await chat.input.press("Enter")
     await expect(chat.answers).to_have_count(2)
     await chat.ended()
-    assert await chat.said() == ["slowly count to 8", "hello"]
-    assert (await chat.texts())[0] == counted(8)
+    assert await chat.said() == [COUNT, "hello"]
+    assert (await chat.texts())[0] == COUNTED
 
 
 async def test_an_error_at_the_end_of_an_answer_that_went_on_stands_below_it(
     chat: ChatPage, site: ServedSite
 ) -> None:
-    await chat.send("wait 1.5 seconds, then fail")
-    await site.answering(1)
+    await begin(chat, site, "wait 20 seconds, then fail")
     await chat.page.reload()
-    await chat.ended()
+    await goes_on(chat, site)
 
     await expect(chat.errors).to_have_text([FAILED])
     beginning = "This is the beginning of an answer that will not come to its end."
     bubbles = chat.page.locator(".message-bubble")
-    await expect(bubbles).to_have_text(["wait 1.5 seconds, then fail", beginning, FAILED])
+    await expect(bubbles).to_have_text(["wait 20 seconds, then fail", beginning, FAILED])
     assert (await chat.say("hello")).startswith("Hello again!")
 
 
 async def test_a_new_conversation_ends_an_answer_that_goes_on_in_all_tabs(
     chat: ChatPage, site: ServedSite
 ) -> None:
-    await begin(chat, site, "slowly count to 100")
+    await begin(chat, site)
     other = await chat.second_tab()
     await expect(other.status).to_have_text(GOES_ON)
     await other.page.get_by_role("button", name="New conversation").click()
@@ -237,17 +236,17 @@ async def test_a_new_conversation_ends_an_answer_that_goes_on_in_all_tabs(
 async def test_an_answer_whose_connection_breaks_goes_on_to_its_end(
     chat: ChatPage, site: ServedSite, mode: str
 ) -> None:
-    await begin(chat, site, "slowly count to 8", mode=mode)
+    await begin(chat, site, mode=mode)
     await chat.input.fill("a thought")
     # Chromium sends a message once more by itself where its connection breaks before anything came of it.
     site.deaf = True
     site.cut()
     await expect(chat.status).to_have_text(GOES_ON)
     site.cut()
-    await chat.ended()
+    await goes_on(chat, site)
     await expect(chat.input).to_have_text("a thought")
 
-    await assert_conversation(chat, "slowly count to 8", counted(8))
+    await assert_conversation(chat, COUNT, COUNTED)
     assert site.endings() == ["completed"]
 
 
@@ -275,20 +274,21 @@ async def test_an_answer_goes_on_after_the_server_was_started_anew(
     no_blocking_calls.deactivate()
     store = f"sqlite:{tmp_path / 'store.sqlite3'}"
     async with served(store=store, shutdown=1) as site, opened(chromium, site.url) as chat:
-        await begin(chat, site, "slowly count to 12")
+        await begin(chat, site)
         await site.end()
         await expect(chat.status).to_have_text(TRYING)
         await site.start()
+        site.hurry()
         await chat.ended()
 
-        await assert_conversation(chat, "slowly count to 12", counted(12))
+        await assert_conversation(chat, COUNT, COUNTED)
 
 
 async def test_after_a_reload_the_rest_of_an_answer_that_the_server_has_forgotten_is_not_waited_for(
     chromium: Browser,
 ) -> None:
     async with served(shutdown=1) as site, opened(chromium, site.url) as chat:
-        await begin(chat, site, "slowly count to 100")
+        await begin(chat, site)
         await chat.page.goto("about:blank")
         await site.end()
         await site.start()
@@ -298,7 +298,7 @@ async def test_after_a_reload_the_rest_of_an_answer_that_the_server_has_forgotte
 
         kept = await chat.text()
         assert kept.startswith("1 2")
-        await assert_conversation(chat, "slowly count to 100", kept)
+        await assert_conversation(chat, COUNT, kept)
 
 
 async def test_where_the_browser_keeps_nothing_a_conversation_goes_on_all_the_same(

@@ -50,6 +50,24 @@ async def test_a_file_that_a_turn_made_belongs_to_its_thread_and_visitor(kept: K
     assert "file-abc" not in str(shown)
 
 
+async def test_a_file_that_is_told_of_once_more_is_the_same_one(kept: Kept) -> None:
+    made = FileMade("file-abc", "a.csv", FileKind.ANY)
+    first = await kept.keeper().file_made(made)
+
+    assert await kept.keeper().file_made(made) == first
+    assert await kept.keeper().file_made(FileMade("file-def", "a.csv", FileKind.ANY)) != first
+
+
+async def test_files_that_have_no_name_at_the_back_end_are_different_ones(kept: Kept, tmp_path: Path) -> None:
+    shown = []
+    for number in range(2):
+        path = tmp_path / f"made-{number}"
+        path.write_bytes(b"1,2")
+        shown.append(await kept.keeper().file_made(FileMade("", "a.csv", FileKind.ANY, path)))
+
+    assert shown[0].file_id != shown[1].file_id
+
+
 async def test_a_file_that_the_back_end_does_not_keep_is_on_the_shelf(kept: Kept, tmp_path: Path) -> None:
     path = tmp_path / "made"
     path.write_bytes(b"1,2")

@@ -157,6 +157,30 @@ async def test_a_turn_that_was_asked_to_end_says_so_to_whoever_adopts_it(
     assert [turn.stopping for turn in await other.adopt()] == [True]
 
 
+async def test_a_turn_that_its_processes_die_of_again_and_again_is_given_up(
+    shop: Shop, turns: SqliteTurns
+) -> None:
+    await turns.begin(opened_turn())
+    lost = []
+    for _ in range(5):
+        other = await shop.process()
+        await shop.die()
+        lost += [turn.lost for turn in await other.adopt()]
+
+    assert lost == [False, False, False, True, True]
+
+
+async def test_an_end_that_somebody_was_shown_afterwards_is_no_answer_to_the_same_words(
+    turns: SqliteTurns,
+) -> None:
+    await turns.begin(opened_turn(text="Hello"))
+    await turns.end(ended(), seen=False)
+    await turns.saw("turn-1")
+
+    assert await turns.unseen("thread-1", UserMessage("Hello"), 60) is None
+    assert await turns.last("thread-1", 60) == ended()
+
+
 async def test_a_turn_that_ended_is_adopted_by_nobody(shop: Shop, turns: SqliteTurns) -> None:
     await turns.begin(opened_turn())
     await turns.end(ended(), seen=False)

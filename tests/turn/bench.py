@@ -29,6 +29,7 @@ class FakeJournal:
         self.ended = ended
         self.left = list(left)
         self.asked_within: list[float] = []
+        self.seen: list[str] = []
 
     async def last(self, _: str, within: float) -> EndedTurn | None:
         self.asked_within.append(within)
@@ -37,6 +38,9 @@ class FakeJournal:
     async def unseen(self, _: str, message: UserMessage, within: float) -> EndedTurn | None:
         self.asked_within.append(within)
         return self.ended if message.text == "Unseen" else None
+
+    async def saw(self, turn_id: str) -> None:
+        self.seen.append(turn_id)
 
     async def adopt(self) -> Sequence[OpenTurn]:
         adopted, self.left = self.left, []
@@ -55,6 +59,8 @@ class BenchKeeper(FakeKeeper):
         return self._bench.free
 
     async def end(self, ended: EndedTurn, *, seen: bool) -> None:
+        if self._bench.full:
+            raise OSError("disk full")
         await super().end(ended, seen=seen)
         self._bench.free = True
 
@@ -68,6 +74,8 @@ class Bench:
         self.journal = journal or FakeJournal()
         self.turns = LiveTurns(turn_limits(**limits), FakeTools(), self.journal, self._open)
         self.free = True
+        self.full = False
+        """Whether the store takes no ends of turns."""
         self.begun: list[str] = []
         self.upstreams: dict[str, ScriptedTurn] = {}
         self.keepers: dict[str, FakeKeeper] = {}

@@ -25,7 +25,7 @@ async def test_how_a_turn_ended_is_kept_with_whether_somebody_was_there_to_see_i
         goes_on.set()
         await run.over()
 
-    assert run.keeper.ended == [(EndedTurn("turn-1", 3, "Hi", 2, (), Completed()), followed)]
+    assert run.keeper.ended == [(EndedTurn("turn-1", "turn-1", 3, "Hi", 2, (), Completed()), followed)]
     assert not run.keeper.asked_to_stop
 
 

@@ -91,11 +91,26 @@ async def test_a_follower_who_has_seen_all_gets_nothing_more() -> None:
     assert await followed(log_of([Accepted(), Completed()]), 2) == []
 
 
-async def test_a_follower_who_names_an_event_gets_those_after_it() -> None:
-    assert await followed(log_of([Accepted(), TextDelta("a"), TextDelta("b"), Completed()]), 2) == [
-        TextDelta("b"),
-        Completed(),
-    ]
+async def test_a_follower_who_names_an_event_gets_the_text_anew_as_it_may_have_more_of_it() -> None:
+    log = log_of([Accepted(), TextDelta("a"), file_ready(1), TextDelta("b"), file_ready(2), Completed()])
+
+    assert await followed(log, 3) == [TextReplaced("ab"), file_ready(2), Completed()]
+
+
+async def test_a_follower_who_names_an_event_behind_all_text_gets_none_of_it() -> None:
+    log = log_of([Accepted(), TextDelta("a"), file_ready(1), Completed()])
+
+    assert await followed(log, 2) == [file_ready(1), Completed()]
+
+
+async def test_a_follower_who_names_the_newest_event_gets_what_comes_as_it_comes() -> None:
+    log = log_of([Accepted(), TextDelta("a")])
+    async with asyncio.TaskGroup() as group:
+        following = group.create_task(followed(log, 2))
+        await settle()
+        log.extend([TextDelta("b"), Completed()])
+
+    assert following.result() == [TextDelta("b"), Completed()]
 
 
 @pytest.mark.parametrize("event_id", [4, 10**12])
@@ -269,17 +284,16 @@ async def test_a_follower_who_leaves_is_forgotten() -> None:
 
 
 @given(events_between, st.integers(1, 12), st.data())
-def test_it_is_known_whether_whoever_has_seen_so_much_has_text_of_the_answer(
+def test_it_is_known_whether_whoever_has_seen_so_much_has_all_text_of_the_answer(
     between: list[TurnEvent], capacity: int, data: st.DataObject
 ) -> None:
     events = [Accepted(), *between]
-    log = log_of(events, capacity=capacity)
-    oldest = max(0, len(events) - capacity)
-    seen = data.draw(st.integers(oldest, len(events)))
+    seen = data.draw(st.integers(0, len(events)))
+    texts = [at for at, event in enumerate(events, 1) if isinstance(event, TextDelta | TextReplaced)]
 
-    # What was replaced afterwards is no longer part of the answer.
-    if not any(isinstance(event, TextReplaced) for event in events[seen:]):
-        assert log.any_text_until(seen) is bool(folded(events[:seen]))
+    known = log_of(events, capacity=capacity).has_all_text_until(seen)
+
+    assert known is (bool(texts) and max(texts) <= seen)
 
 
 @given(events_between, st.sampled_from([Completed(), Stopped(), Failed(FAILED)]), st.data())
@@ -290,7 +304,7 @@ def test_a_turn_that_ended_before_is_told_as_far_as_somebody_has_not_seen_it(
     before = log_of(events)
     seen = data.draw(st.integers(0, len(events)))
 
-    ended = before.ended_as("turn-1")
+    ended = before.ended_as("turn-1", "turn-1.2")
     log = TurnLog.of_ended(msgspec.json.decode(msgspec.json.encode(ended), type=EndedTurn))
     rest = asyncio.run(followed(log, seen))
 
@@ -309,7 +323,7 @@ def test_a_turn_that_ended_before_is_told_as_far_as_somebody_has_not_seen_it(
 
 def test_of_a_turn_that_goes_on_nothing_can_be_kept_yet() -> None:
     with pytest.raises(ValueError, match="goes on"):
-        log_of(STARTED).ended_as("turn-1")
+        log_of(STARTED).ended_as("turn-1", "turn-1.2")
 
 
 @pytest.fixture

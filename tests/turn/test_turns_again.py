@@ -1,8 +1,11 @@
 """Turns that are found rather than begun: by a message that comes again, or by the process that comes next."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from deep_chat_proxy.errors import FAILED, SHUTTING_DOWN, TURN_ACTIVE, ChatError
 from deep_chat_proxy.turn.events import (
@@ -134,8 +137,101 @@ async def test_an_answer_that_ended_unseen_is_told_once_more_and_no_turn_begun()
 
 async def test_the_end_of_a_turn_can_be_had_for_as_long_as_the_limits_say() -> None:
     async with bench_with(FakeJournal(ended=ENDED), readable=9.0) as bench:
-        assert await bench.turns.ended("a") is ENDED
+        assert await bench.turns.newest("a") is ENDED
         assert bench.journal.asked_within == [9.0]
+
+
+async def test_the_newest_turn_of_a_thread_is_the_one_that_goes_on() -> None:
+    async with bench_with(FakeJournal(ended=ENDED)) as bench:
+        turn = await bench.begin("a")
+
+        assert await bench.turns.newest("a") is turn
+        assert await bench.turns.newest("b") is ENDED
+
+
+async def test_whoever_asks_for_the_newest_turn_finds_the_one_that_was_left_a_moment_ago() -> None:
+    left = opened_turn("turn-9", thread_id="a", text="Left", picked_up=True)
+    async with bench_with(FakeJournal(ended=ENDED, left=[left])) as bench:
+        found = await bench.turns.newest("a")
+
+        assert found is not None
+        assert found.turn_id == "turn-9"
+
+
+async def test_an_end_that_is_shown_to_somebody_counts_as_seen() -> None:
+    async with bench_with(FakeJournal(ended=ENDED)) as bench:
+        turn = await bench.begin("a")
+        await bench.turns.saw(turn)
+        assert bench.journal.seen == []
+
+        await bench.turns.saw(ENDED)
+        assert bench.journal.seen == ["turn-0"]
+
+
+@asynccontextmanager
+async def looked_after(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """Turns are looked after without a pause."""
+    monkeypatch.setattr("deep_chat_proxy.turn.turns._LOOK_FOR_LEFT", 0.0)
+    looking = asyncio.get_running_loop().create_task(bench.turns.look_after())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.wait([looking])
+
+
+async def test_turns_that_processes_leave_are_picked_up_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with bench_with() as bench, looked_after(bench, monkeypatch):
+        for text in ("One", "Two"):
+            bench.journal.left = [opened_turn(f"turn-{text}", thread_id=text, text=text, picked_up=True)]
+            await until(lambda wanted=text: wanted in bench.begun)  # type: ignore[misc]
+
+        assert bench.begun == ["One", "Two"]
+
+
+async def test_an_end_that_the_store_did_not_take_is_kept_when_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with bench_with() as bench:
+        bench.full = True
+        turn = await bench.take(ScriptedTurn(ANSWER))
+        await soon(turn.gone.wait())
+        kept = bench.keepers[turn.turn_id].ended
+        assert kept == []
+        async with looked_after(bench, monkeypatch):
+            await settle()
+            assert kept == []
+            bench.full = False
+            await until(lambda: kept)
+            await settle()
+
+        assert [ended.end for ended, _ in kept] == [Completed()]
+
+
+async def test_a_turn_that_its_processes_died_of_again_and_again_is_not_played_once_more() -> None:
+    lost = replace(opened_turn("turn-9", thread_id="a", text="Deadly", picked_up=True), lost=True)
+    async with bench_with(FakeJournal(left=[lost])) as bench:
+        await bench.turns.pick_up()
+        turn = bench.turns.active("a")
+        assert turn is not None
+        await soon(turn.gone.wait())
+
+        assert turn.log.end == Failed(FAILED)
+        assert bench.begun == []
+        assert [ended.end for ended, _ in bench.keepers["turn-9"].ended] == [Failed(FAILED)]
+
+
+async def test_the_events_of_a_turn_that_was_picked_up_have_ids_of_their_own() -> None:
+    left = opened_turn("turn-9", thread_id="a", picked_up=True)
+    async with bench_with(FakeJournal(left=[left])) as bench:
+        await bench.turns.pick_up()
+        picked_up, begun = bench.turns.active("a"), await bench.begin("b")
+
+        assert picked_up is not None
+        assert picked_up.log_id != picked_up.turn_id == "turn-9"
+        assert begun.log_id == begun.turn_id
 
 
 async def test_whoever_follows_a_turn_by_its_handle_keeps_it_going() -> None:

@@ -48,7 +48,7 @@ async def post_message(request: web.Request) -> web.StreamResponse:
         if not message.stream:
             return await reply(log, thread.thread_id, turn.turn_id, addresses)
         await _begun(log, chat.accept_within)
-        writer = FrameWriter(thread.thread_id, turn.turn_id, addresses)
+        writer = FrameWriter(thread.thread_id, turn.turn_id, turn.log_id, addresses)
         return await chat.delivery.deliver(request, log, writer)
 
 
@@ -89,8 +89,8 @@ async def stop_turn(request: web.Request) -> web.Response:
     if thread_id is None:
         return _json({"stopped": False})
     thread = await own_thread(chat.store, session, thread_id)
-    turn = chat.turns.active(thread.thread_id)
-    return _json({"stopped": turn is not None and turn.stop(), "thread_id": thread.thread_id})
+    turn = await chat.turns.newest(thread.thread_id)
+    return _json({"stopped": isinstance(turn, LiveTurn) and turn.stop(), "thread_id": thread.thread_id})
 
 
 async def start_thread(request: web.Request) -> web.Response:

@@ -49,22 +49,22 @@ def shown_file(file: ChatFile, address: Callable[[ChatFile], str]) -> dict[str, 
 
 
 class FrameWriter:
-    """Writes the events of the turn `turn_id` for one connection to thread `thread_id`."""
+    """Writes the events of the turn `turn_id` for one connection to thread `thread_id`; their ids begin with `log_id`."""
 
-    def __init__(self, thread_id: str, turn_id: str, address: Callable[[ChatFile], str]) -> None:
+    def __init__(self, thread_id: str, turn_id: str, log_id: str, address: Callable[[ChatFile], str]) -> None:
         self._address = address
         self._end = b',"thread_id":' + _json(thread_id) + b"}\n\n"
         # So that a page which comes back can tell this turn from one whose end it has seen.
         self._turn = b',"turn_id":' + _json(turn_id)
         # Echoed by pages that keep messages without an interceptor; one event of a bubble is enough.
         self._session = b',"_sessionId":' + _json(thread_id) + self._turn
-        self._id = b"id: " + turn_id.encode() + b"-%d\n"
+        self._id = b"id: " + log_id.encode() + b"-%d\n"
         self._placeholder = False
         self._text = False
 
     def go_on(self, *, with_text: bool) -> None:
-        """The connection has the events before these already: there is a text of the answer in the bubble, or what
-        stands there until one comes.
+        """The connection has events before these: what stands in the bubble is a text of the answer that is whole so
+        far, or else something that the first text that comes is to overwrite.
         """
         self._text, self._placeholder = with_text, not with_text
 
@@ -122,7 +122,7 @@ class FrameWriter:
             case Stopped():
                 return self._settle(_STOPPED) if self._text or self._placeholder else [self._hold(_STOPPED)]
             case Failed(problem):
-                return [*self._settle(_NO_ANSWER), b'"error":' + _json(problem.sentence)]
+                return [*self._settle(_NO_ANSWER), b'"error":' + _json(problem.sentence) + self._turn]
             case _:
                 return []
 

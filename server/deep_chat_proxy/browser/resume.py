@@ -22,27 +22,30 @@ async def resume(request: web.Request) -> web.StreamResponse:
     if thread_id is None:
         return web.Response(status=204)
     thread = await own_thread(chat.store, session, thread_id)
-    turn = chat.turns.active(thread.thread_id) or await chat.turns.ended(thread.thread_id)
+    turn = await chat.turns.newest(thread.thread_id)
     if turn is None:
         return web.Response(status=204)
     with attached(turn) as log:
-        seen = min(_seen(request.headers.get("Last-Event-ID", ""), turn.turn_id), log.last_id)
+        seen = _seen(request.headers.get("Last-Event-ID", ""), turn.log_id)
+        if seen > log.last_id:
+            seen = 0
 
         def writer() -> FrameWriter:
-            made = FrameWriter(thread.thread_id, turn.turn_id, file_addresses(request))
+            made = FrameWriter(thread.thread_id, turn.turn_id, turn.log_id, file_addresses(request))
             if seen:
-                made.go_on(with_text=log.any_text_until(seen))
+                made.go_on(with_text=log.has_all_text_until(seen))
             return made
 
         # Of the last events some show nothing, so their ids are not known to any browser.
-        if log.state.ended and not writer().frames(log.after(seen)[1], None):
+        if log.state.ended and not writer().frames(log.anew(seen)[1], None):
             return web.Response(status=204)
+        await chat.turns.saw(turn)
         return await chat.delivery.deliver(request, log, writer(), after=seen)
 
 
-def _seen(event_id: str, turn_id: str) -> int:
-    """Which event of the turn a browser had last; 0 for one of another turn, or for what is no id of ours."""
-    of_turn, _, number = event_id.rpartition("-")
-    if of_turn != turn_id or not (number.isascii() and number.isdigit()) or len(number) > _MOST_DIGITS:
+def _seen(event_id: str, log_id: str) -> int:
+    """Which event of a log a browser had last; 0 for one of another log, or for what is no id of ours."""
+    of_log, _, number = event_id.rpartition("-")
+    if of_log != log_id or not (number.isascii() and number.isdigit()) or len(number) > _MOST_DIGITS:
         return 0
     return int(number)

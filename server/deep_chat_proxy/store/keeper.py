@@ -88,7 +88,12 @@ class StoreKeeper:
         await self._turns.call_ended(self._turn.turn_id, output)
 
     async def file_made(self, made: FileMade) -> ChatFile:
-        """As in `Keeper`."""
+        """As in `Keeper`. One that was told of before is the same file: its turn was picked up, or asked once more."""
+        before = (
+            await self._store.file_made(self._turn.thread_id, made.upstream_id) if made.upstream_id else None
+        )
+        if before is not None:
+            return ChatFile(before.file_id, before.name, before.kind)
         name = safe_name(made.name) if made.name else _DEFAULT_NAMES[made.kind]
         file_id = secrets.token_urlsafe(16)
         key = None if made.path is None else await self._shelf.take(made.path)

@@ -60,6 +60,9 @@ class Store(Protocol):
     async def add_file(self, file: FileRecord) -> None:
         """Remember a new file."""
 
+    async def file_made(self, thread_id: str, upstream_id: str) -> FileRecord | None:
+        """The file that was made in a thread under the back end's name `upstream_id`."""
+
     async def file(self, file_id: str) -> FileRecord | None:
         """The file of that id."""
 

@@ -54,6 +54,7 @@ STEPS = (
         message BLOB NOT NULL,
         checkpoint BLOB,
         stopping INTEGER NOT NULL DEFAULT 0,
+        picked_up INTEGER NOT NULL DEFAULT 0,
         ended_at REAL,
         ended BLOB,
         seen INTEGER NOT NULL DEFAULT 0

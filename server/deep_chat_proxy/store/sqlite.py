@@ -21,6 +21,7 @@ FROM thread WHERE thread_id = ?
 _FORGET = "DELETE FROM entry WHERE thread_id = ? AND turn_id IS NOT ?"
 _NO_ANCHOR = "UPDATE thread SET anchor = NULL, upstream_id = NULL, newest = NULL WHERE thread_id = ?"
 _ANCHOR = "UPDATE thread SET anchor = ?, upstream_id = ?, newest = ?, covered = 0 WHERE thread_id = ?"
+_FILE = "SELECT file_id, thread_id, visitor, upstream_id, name, kind, key FROM file"
 _ADD_FILE = """
 INSERT INTO file (file_id, thread_id, visitor, upstream_id, name, kind, key) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
@@ -118,14 +119,18 @@ class SqliteStore:
         values = (file.file_id, file.thread_id, file.visitor, file.upstream_id, file.name, file.kind.value)
         await self.database.insert(_ADD_FILE, (*values, file.key))
 
+    async def file_made(self, thread_id: str, upstream_id: str) -> FileRecord | None:
+        """As in `Store`."""
+        return await self._file("thread_id = ? AND upstream_id = ?", (thread_id, upstream_id))
+
     async def file(self, file_id: str) -> FileRecord | None:
         """As in `Store`."""
-        rows = await self.database.read(
-            "SELECT file_id, thread_id, visitor, upstream_id, name, kind, key FROM file WHERE file_id = ?",
-            (file_id,),
-        )
+        return await self._file("file_id = ?", (file_id,))
+
+    async def _file(self, where: str, values: Sequence[object]) -> FileRecord | None:
+        found = await self.database.read(f"{_FILE} WHERE {where} LIMIT 1", values)
         return next(
-            (FileRecord(row[0], row[1], row[2], row[3], row[4], FileKind(row[5]), row[6]) for row in rows),
+            (FileRecord(row[0], row[1], row[2], row[3], row[4], FileKind(row[5]), row[6]) for row in found),
             None,
         )
 

@@ -19,6 +19,9 @@ _message = msgspec.json.Decoder(
 _ended = msgspec.json.Decoder(EndedTurn)
 _output = msgspec.json.Decoder(ToolOutput)
 
+# A turn may be what its processes die of, such as by a tool that takes all memory.
+_MOST_PICKED_UP = 3
+
 _CLEAR_AWAY = "DELETE FROM turn WHERE ended_at < ?"
 # A process has at most one turn on a thread, so what it left open there was never ended because of a fault.
 _LEFT_OPEN = "UPDATE turn SET ended_at = 0 WHERE thread_id = ? AND process = ? AND ended_at IS NULL"
@@ -28,9 +31,10 @@ ON CONFLICT DO NOTHING
 """
 _END = "UPDATE turn SET ended_at = ?, ended = ?, seen = ?, checkpoint = NULL WHERE turn_id = ?"
 _OPEN = """
-SELECT turn_id, thread_id, visitor, message, stopping FROM turn WHERE ended_at IS NULL AND process = ?
+SELECT turn_id, thread_id, visitor, message, stopping, picked_up FROM turn
+WHERE ended_at IS NULL AND process = ?
 """
-_ADOPT = "UPDATE turn SET process = ? WHERE ended_at IS NULL AND process = ?"
+_ADOPT = "UPDATE turn SET process = ?, picked_up = picked_up + 1 WHERE ended_at IS NULL AND process = ?"
 _NEWEST = """
 SELECT turn_id, fingerprint, seen, ended FROM turn
 WHERE thread_id = ?1 AND ended_at >= ?2 AND ended IS NOT NULL
@@ -123,8 +127,12 @@ class SqliteTurns:
         ended = _ended.decode(row[3])
         if not isinstance(ended.end, Completed):
             return None
-        await self._database.insert("UPDATE turn SET seen = 1 WHERE turn_id = ?", (ended.turn_id,))
+        await self.saw(ended.turn_id)
         return ended
+
+    async def saw(self, turn_id: str) -> None:
+        """As in `Journal`."""
+        await self._database.insert("UPDATE turn SET seen = 1 WHERE turn_id = ?", (turn_id,))
 
     async def _newest(self, thread_id: str, within: float) -> Row | None:
         found = await self._database.read(_NEWEST, (thread_id, time.time() - within))
@@ -150,7 +158,15 @@ class SqliteTurns:
             return found
 
         return [
-            OpenTurn(row[0], row[1], row[2], _message.decode(row[3]), bool(row[4]), picked_up=True)
+            OpenTurn(
+                row[0],
+                row[1],
+                row[2],
+                _message.decode(row[3]),
+                stopping=bool(row[4]),
+                picked_up=True,
+                lost=row[5] >= _MOST_PICKED_UP,
+            )
             for row in await self._database.write(write)
         ]
 

@@ -11,7 +11,7 @@ from deep_chat_proxy.turn.message import UserMessage
 
 class OpenTurn(Struct, frozen=True):
     """A turn under way. `stopping`: it was asked to end before its process did; `picked_up`: another process has
-    begun it.
+    begun it; `lost`: that has happened to so many processes that the turn must be what ends them.
     """
 
     turn_id: str
@@ -20,14 +20,16 @@ class OpenTurn(Struct, frozen=True):
     message: UserMessage
     stopping: bool = False
     picked_up: bool = False
+    lost: bool = False
 
 
 class EndedTurn(Struct, frozen=True):
-    """What a turn came to: as much as whoever comes later can be shown. `text_id` is the event with the last of the
-    text, and files stand with the ids of theirs.
+    """What a turn came to: as much as whoever comes later can be shown. `log_id` names the log that its events had,
+    `text_id` is the event with the last of the text, and files stand with the ids of theirs.
     """
 
     turn_id: str
+    log_id: str
     last_id: int
     text: str
     text_id: int
@@ -49,6 +51,9 @@ class Journal(Protocol):
         """The newest turn of a thread, if it answered this very message no more than `within` seconds ago and nobody
         was there any more to see it. It counts as seen from now on.
         """
+
+    async def saw(self, turn_id: str) -> None:
+        """Somebody was shown the end of a turn after it had ended."""
 
     async def adopt(self) -> Sequence[OpenTurn]:
         """Take over the turns of processes that are no more; each is given to one caller only."""

@@ -6,12 +6,13 @@ process has begun has had its followers there, and goes on without any until its
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from traceback import format_tb
 
-from deep_chat_proxy.errors import INTERNAL, SHUTTING_DOWN, TIMED_OUT, ChatError
+from deep_chat_proxy.errors import FAILED, INTERNAL, SHUTTING_DOWN, TIMED_OUT, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Failed, Stopped, TurnEvent
@@ -25,7 +26,7 @@ from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
 logger = logging.getLogger("deep_chat_proxy.turn")
 
 # Between the start of a turn and its first follower; seconds.
-_ATTACHING = 1.0
+_ATTACHING = 5.0
 
 
 class LiveTurn:
@@ -35,6 +36,8 @@ class LiveTurn:
         self, opened: OpenTurn, *, upstream: UpstreamTurn, tools: Tools, keeper: Keeper, limits: TurnLimits
     ) -> None:
         self.turn_id = opened.turn_id
+        # Whoever picks a turn up counts its events anew.
+        self.log_id = f"{opened.turn_id}.{secrets.token_hex(2)}" if opened.picked_up else opened.turn_id
         self.thread_id = opened.thread_id
         self.message = opened.message
         self.log = TurnLog(capacity=limits.log_events, max_text=limits.answer_characters)
@@ -57,9 +60,12 @@ class LiveTurn:
         self._awaiting = 0
         self._grace: asyncio.TimerHandle | None = None
         self._playing: asyncio.Task[None] | None = None
-        self._wanted_end: Failed | Stopped | None = None
+        self._wanted_end: Failed | Stopped | None = Failed(FAILED) if opened.lost else None
+        self._asked_to_end = asyncio.Event()
         self._left = False
         self._seen = False
+        self.unkept = False
+        """Whether it has ended and nothing of that is kept yet."""
 
     @property
     def followed(self) -> bool:
@@ -74,7 +80,9 @@ class LiveTurn:
     def answers(self, message: UserMessage) -> bool:
         """Whether it is this very message that it answers, and for so short a time that it must have been sent again."""
         young = time.monotonic() - self._begun_at <= self._limits.resend
-        over = self.stopping or self._seen or isinstance(self.log.end, Failed | Stopped)
+        over = (
+            self.stopping or self._opened.stopping or self._seen or isinstance(self.log.end, Failed | Stopped)
+        )
         return young and not over and self.message.fingerprint == message.fingerprint
 
     @contextmanager
@@ -82,6 +90,7 @@ class LiveTurn:
         """Follow the turn; leaving starts the grace period if nobody else follows."""
         self._followers += 1
         self._followed_once = True
+        self._seen = self._seen or self.log.state.ended
         self._disarm()
         try:
             yield self.log
@@ -127,6 +136,7 @@ class LiveTurn:
             return False
         if self._wanted_end is None:
             self._wanted_end = end or Stopped()
+            self._asked_to_end.set()
             # Once: a second cancellation would break into what the first one has the turn clean up.
             if self._playing is not None:
                 self._playing.cancel()
@@ -154,6 +164,13 @@ class LiveTurn:
             # It may have been stopped before it came here.
             if self._wanted_end is None:
                 self._playing = tasks.start(self._play(), name=f"play {self.turn_id}")
+                asked = tasks.start(self._asked_to_end.wait(), name=f"stop {self.turn_id}")
+                await asyncio.wait([self._playing, asked], return_when=asyncio.FIRST_COMPLETED)
+                asked.cancel()
+            if self.stopping and not self._left:
+                # Before it is cleared up after, which may take a while.
+                await _whatever_happens(self._keeper.stopping())
+            if self._playing is not None:
                 await asyncio.wait([self._playing])
         finally:
             self._conclude()
@@ -190,10 +207,14 @@ class LiveTurn:
         if self._left:
             await _whatever_happens(self._upstream.leave())
             return
-        if self.stopping:
-            await _whatever_happens(self._keeper.stopping())
         await _whatever_happens(self._upstream.close())
-        await _whatever_happens(self._keeper.end(self.log.ended_as(self.turn_id), seen=self._seen))
+        self.unkept = True
+        await _whatever_happens(self.keep())
+
+    async def keep(self) -> None:
+        """Keep what the turn came to."""
+        await self._keeper.end(self.log.ended_as(self.turn_id, self.log_id), seen=self._seen)
+        self.unkept = False
 
 
 async def _whatever_happens(work: Awaitable[None]) -> None:

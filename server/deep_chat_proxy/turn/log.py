@@ -65,12 +65,12 @@ class TurnLog:
         log._last_id = ended.last_id
         return log
 
-    def ended_as(self, turn_id: str) -> EndedTurn:
+    def ended_as(self, turn_id: str, log_id: str) -> EndedTurn:
         """What is to be kept of the turn, now that it has ended."""
         if self.end is None:
             raise ValueError("the turn goes on")
         files = tuple((event_id, ready.file) for event_id, ready in self._files)
-        return EndedTurn(turn_id, self._last_id, self.text, self._text_id, files, self.end)
+        return EndedTurn(turn_id, log_id, self._last_id, self.text, self._text_id, files, self.end)
 
     @property
     def silent_for(self) -> float:
@@ -154,18 +154,26 @@ class TurnLog:
     def after(self, event_id: int) -> Batch:
         """The id of the newest event, and the events that came after `event_id` (0: all there were)."""
         oldest = self._last_id - len(self._events)
-        if event_id >= oldest:
-            newer = islice(self._events, event_id - oldest, None)
-            return self._last_id, [event for event in newer if event is not _VOID]
-        files = [ready for file_id, ready in self._files if event_id < file_id <= oldest]
-        kept = [event for event in self._events if not isinstance(event, TextDelta | TextReplaced)]
-        text = [TextReplaced(self.text)] if event_id < self._text_id else []
-        return self._last_id, [*text, *files, *kept]
+        if event_id < oldest:
+            return self.anew(event_id)
+        newer = islice(self._events, event_id - oldest, None)
+        return self._last_id, [event for event in newer if event is not _VOID]
 
-    def any_text_until(self, event_id: int) -> bool:
-        """Whether somebody who has the events up to this one has text of the answer."""
-        _, newer = self.after(event_id)
-        return self._text_length > sum(len(event.text) for event in newer if isinstance(event, TextDelta))
+    def anew(self, event_id: int) -> Batch:
+        """As `after`, with the text from its beginning as one event, where any of it came after `event_id`.
+
+        Somebody whose connection broke may have more of the text than up to the event that they know.
+        """
+        oldest = self._last_id - len(self._events)
+        files = [ready for file_id, ready in self._files if event_id < file_id <= oldest]
+        newer = islice(self._events, max(0, event_id - oldest), None)
+        others = [event for event in newer if not isinstance(event, TextDelta | TextReplaced)]
+        text = [TextReplaced(self.text)] if event_id < self._text_id else []
+        return self._last_id, [*text, *files, *others]
+
+    def has_all_text_until(self, event_id: int) -> bool:
+        """Whether there is text of the answer, and all of it came up to this event."""
+        return 0 < self._text_id <= event_id
 
     async def follow(self, event_id: int = 0) -> AsyncGenerator[Batch]:
         """Batches of the events after `event_id`, as they come, until the turn has ended.
@@ -174,6 +182,10 @@ class TurnLog:
         """
         if event_id > self._last_id:
             event_id = 0
+        if 0 < event_id < self._last_id:
+            batch = self.anew(event_id)
+            event_id = batch[0]
+            yield batch
         while True:
             if event_id < self._last_id:
                 batch = self.after(event_id)

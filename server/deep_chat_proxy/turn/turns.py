@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from weakref import WeakValueDictionary
@@ -24,6 +25,8 @@ logger = logging.getLogger("deep_chat_proxy.turn")
 _CLEARING = 15.0
 # Between two looks at a turn that another process plays, in seconds.
 _LOOK_AGAIN = 0.2
+# Between two looks for turns of processes that are no more, in seconds.
+_LOOK_FOR_LEFT = 2.0
 
 Opening = Callable[[OpenTurn], tuple[UpstreamTurn, Keeper]]
 
@@ -40,7 +43,10 @@ class LiveTurns:
         self._opening = opening
         self._tasks = Tasks()
         self._active: dict[str, LiveTurn] = {}
+        # A turn is in the store before it is known here, so nothing else may begin or be picked up meanwhile.
+        self._entering = asyncio.Lock()
         self._queues: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unkept: deque[LiveTurn] = deque(maxlen=limits.live)
         self._closing = False
 
     def __len__(self) -> int:
@@ -50,9 +56,17 @@ class LiveTurns:
         """The turn that is under way on this thread."""
         return self._active.get(thread_id)
 
-    async def ended(self, thread_id: str) -> EndedTurn | None:
-        """The turn that ended last on this thread, while its end can be had."""
-        return await self._journal.last(thread_id, self._limits.readable)
+    async def newest(self, thread_id: str) -> LiveTurn | EndedTurn | None:
+        """The turn that is under way on this thread, or else the one that ended last, while its end can be had."""
+        if thread_id not in self._active:
+            # The process that had it may just have ended.
+            await self.pick_up()
+        return self._active.get(thread_id) or await self._journal.last(thread_id, self._limits.readable)
+
+    async def saw(self, turn: LiveTurn | EndedTurn) -> None:
+        """Somebody is shown the end of a turn that has ended."""
+        if isinstance(turn, EndedTurn):
+            await self._journal.saw(turn.turn_id)
 
     async def take(self, thread_id: str, visitor: str, message: UserMessage) -> LiveTurn | EndedTurn:
         """The turn that answers a message: a new one, or that of the same message where it was sent again.
@@ -67,8 +81,15 @@ class LiveTurns:
                 return answered
         deadline = asyncio.get_running_loop().time() + self._limits.busy_wait
         queue = self._queues.setdefault(thread_id, asyncio.Lock())
-        async with queue:
+        try:
+            async with asyncio.timeout_at(deadline + _CLEARING):
+                await queue.acquire()
+        except TimeoutError:
+            raise ChatError(TURN_ACTIVE, "too many messages wait for the thread") from None
+        try:
             return await self._take(OpenTurn(secrets.token_hex(6), thread_id, visitor, message), deadline)
+        finally:
+            queue.release()
 
     async def _take(self, opened: OpenTurn, deadline: float) -> LiveTurn:
         """Wait for the thread, then begin; messages come here one after the other."""
@@ -79,8 +100,6 @@ class LiveTurns:
                 if active.answers(opened.message):
                     return active
                 await self._wait_for(active, deadline)
-            elif len(self._active) >= self._limits.live:
-                raise ChatError(SERVER_BUSY, f"{self._limits.live} turns are under way")
             elif (turn := await self._begin(opened)) is not None:
                 return turn
             elif not await self.pick_up():
@@ -88,10 +107,14 @@ class LiveTurns:
 
     async def _begin(self, opened: OpenTurn) -> LiveTurn | None:
         """Begin a turn; None where another process has one on the thread."""
-        upstream, keeper = self._opening(opened)
-        if not await keeper.begin():
-            return None
-        turn = self._start(opened, upstream, keeper)
+        async with self._entering:
+            if len(self._active) >= self._limits.live:
+                raise ChatError(SERVER_BUSY, f"{self._limits.live} turns are under way")
+            upstream, keeper = self._opening(opened)
+            # One may have been picked up meanwhile, which counts as this process's own.
+            if self._closing or opened.thread_id in self._active or not await keeper.begin():
+                return None
+            turn = self._start(opened, upstream, keeper)
         turn.expect_follower()
         return turn
 
@@ -105,13 +128,28 @@ class LiveTurns:
 
     async def pick_up(self) -> Sequence[OpenTurn]:
         """Go on with the turns of processes that are no more; returns them."""
-        if self._closing:
-            return ()
-        found = await self._journal.adopt()
-        for opened in found:
-            logger.info("turn %s is picked up", opened.turn_id)
-            self._start(opened, *self._opening(opened))
+        async with self._entering:
+            if self._closing:
+                return ()
+            found = await self._journal.adopt()
+            for opened in found:
+                logger.info("turn %s is picked up", opened.turn_id)
+                self._start(opened, *self._opening(opened))
         return found
+
+    async def look_after(self) -> None:
+        """Pick up what other processes leave from now on, and write down how turns ended that the store refused to take
+        at their end. Never returns.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_FOR_LEFT)
+            try:
+                await self.pick_up()
+                while self._unkept:
+                    await self._unkept[-1].keep()
+                    self._unkept.pop()
+            except Exception as fault:  # noqa: BLE001 - a store that fails now may work the next time
+                logger.warning("the store does not take what turns came to: %s", type(fault).__name__)
 
     async def _wait_for(self, turn: LiveTurn, deadline: float) -> None:
         """A turn that nobody follows gives way to the visitor's next message; another is waited for.
@@ -140,6 +178,8 @@ class LiveTurns:
         finally:
             del self._active[turn.thread_id]
             turn.gone.set()
+            if turn.unkept:
+                self._unkept.append(turn)
 
     async def close(self, within: float = 0.0, clearing: float = _CLEARING) -> None:
         """No new turns; those under way may end within so many seconds. The others are left to the next process

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.tasks import Tasks
@@ -26,6 +26,7 @@ class Uploads:
         self._sending: list[asyncio.Task[None]] = []
         self._sent: list[SentFile] = []
         self._left = False
+        self._keep: Callable[[Mapping[str, str]], Awaitable[None]] | None = None
 
     @property
     def stored(self) -> dict[str, str]:
@@ -33,13 +34,17 @@ class Uploads:
         return {file.attachment.sha256: file.upstream_id for file in self._sent}
 
     async def send(
-        self, attachments: Sequence[Attachment], stored: Mapping[str, str] | None = None
+        self,
+        attachments: Sequence[Attachment],
+        stored: Mapping[str, str] | None = None,
+        keep: Callable[[Mapping[str, str]], Awaitable[None]] | None = None,
     ) -> Sequence[SentFile]:
-        """Send all but those that are `stored` already, a few at a time; returns all in their order.
+        """Send all but those that are `stored` already, a few at a time; returns all in their order. `keep` is told what
+        is stored with each.
 
         Raises ChatError where one is refused.
         """
-        stored = stored or {}
+        stored, self._keep = stored or {}, keep
         room = asyncio.Semaphore(_AT_ONCE)
         self._sent = [SentFile(stored[each.sha256], each) for each in attachments if each.sha256 in stored]
         self._sending = [
@@ -48,7 +53,10 @@ class Uploads:
             if attachment.sha256 not in stored
         ]
         try:
-            await asyncio.shield(asyncio.gather(*self._sending))
+            sent = asyncio.gather(*self._sending)
+            # Where the turn is stopped meanwhile, nobody else asks for a failure.
+            sent.add_done_callback(lambda done: done.cancelled() or done.exception())
+            await asyncio.shield(sent)
         finally:
             self._left = True
         order = {attachment.path: index for index, attachment in enumerate(attachments)}
@@ -60,6 +68,8 @@ class Uploads:
                 return
             try:
                 self._sent.append(await self._files.send(attachment))
+                if self._keep is not None:
+                    await self._keep(self.stored)
             except ChatError:
                 self._left = True
                 raise

@@ -14,7 +14,7 @@ import aiohttp
 from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
-from deep_chat_proxy.turn.events import UpstreamEvent
+from deep_chat_proxy.turn.events import ToolCall, UpstreamEvent
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.mending import cancel_and_wait, end_active_run, find_run
 from deep_chat_proxy.upstream.assistants.polling import poll
@@ -39,6 +39,8 @@ class RunFollower:
         self._translator = Translator()
         self._tasks = Tasks()
         self._opening: asyncio.Task[aiohttp.ClientResponse] | None = None
+        self._asked: frozenset[ToolCall] = frozenset()
+        """The calls whose outputs are on their way."""
 
     @property
     def thread_id(self) -> str | None:
@@ -72,6 +74,7 @@ class RunFollower:
         The first batch is empty and comes when the back end has taken the call.
         """
         self._translator.paused = False
+        self._asked = frozenset(self._translator.calls)
         response = await self._open(call)
         yield []
         if response is not None:
@@ -99,12 +102,18 @@ class RunFollower:
                 raise
             logger.info("turn %s: looking for the run: %s", current_turn.get(), fault.cause)
         run = await self._find(thread_id)
-        if run is not None and not _waits_for(run, call):
+        if run is not None and not self._still_asks(run):
             self._translator.note(run)
             return None
         if run is None:
             await end_active_run(self._api, thread_id, self._pace, within=self._within)
         return await self._begin(call)
+
+    def _still_asks(self, run: Run) -> bool:
+        """Whether a run waits for the outputs that are on their way: it may have come to other calls since, and some
+        servers give those of each round the same ids.
+        """
+        return run.status == "requires_action" and frozenset(calls_of(run)) <= self._asked
 
     async def _find(self, thread_id: str) -> Run | None:
         if self.run_id is None:
@@ -198,10 +207,3 @@ class RunFollower:
         opening, self._opening = self._opening, None
         if opening is not None and opening.done() and not opening.cancelled() and opening.exception() is None:
             opening.result().close()
-
-
-def _waits_for(run: Run, call: Call) -> bool:
-    """Whether a run still waits for the outputs that the call brings; it may have come to other calls since."""
-    body = call.json if isinstance(call.json, dict) else {}
-    brought = {output["tool_call_id"] for output in body.get("tool_outputs", ())}
-    return run.status == "requires_action" and {asked.call_id for asked in calls_of(run)} <= brought

@@ -35,7 +35,11 @@ async def find_run(api: AssistantsApi, thread_id: str, turn_id: str) -> Run | No
     if run.metadata and TURN in run.metadata:
         return run if run.metadata[TURN] == turn_id else None
     # A server that keeps no metadata: on a thread there is one active run, and nobody else starts any.
-    return run if run.status not in RUN_ENDED else None
+    if run.status not in RUN_ENDED:
+        return run
+    # The turn's message was the newest, so an answer in front of it is the one to it.
+    newest = next(iter(await api.newest_messages(thread_id, 1)), None)
+    return run if newest is not None and newest.role == "assistant" and newest.run_id == run.id else None
 
 
 async def end_active_run(api: AssistantsApi, thread_id: str, pace: PollPace, *, within: float) -> None:

@@ -51,16 +51,14 @@ async def _post(
 async def find(api: AssistantsApi, thread_id: str, body: Mapping[str, object]) -> str | None:
     """The id of a message that is on a thread already; None where it is not. Raises ChatError."""
     for message in await api.newest_messages(thread_id, _LOOKED_AT):
-        if message.role != "user":
-            continue
         if message.metadata and TURN in message.metadata:
             if message.metadata == body["metadata"]:
                 return str(message.id)
-        elif not message.metadata and _text(message) == body["content"]:
-            # A server that keeps no metadata; what it says is compared with the newest message only.
-            return str(message.id)
-        if not message.metadata:
+        elif not message.metadata and (message.role != "user" or _text(message) != body["content"]):
+            # A server that keeps no metadata: only the newest message can be it, and no answer is behind it.
             return None
+        elif not message.metadata:
+            return str(message.id)
     return None
 
 

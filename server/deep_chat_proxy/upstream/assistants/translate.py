@@ -65,6 +65,8 @@ class Translator:
         """The run waits for tool outputs, or has ended: a stream says no more about it."""
         self.ended = False
         """The run has ended for good."""
+        self.calls: tuple[ToolCall, ...] = ()
+        """The calls that it asked for last."""
         self._answer = Answer()
         self._hosted: set[str] = set()
 
@@ -115,7 +117,8 @@ class Translator:
         self.ended = run.status in RUN_ENDED
         self.paused = self.ended or run.status == "requires_action"
         if run.status == "requires_action":
-            out.append(ToolCallsRequested(calls_of(run)))
+            self.calls = calls_of(run)
+            out.append(ToolCallsRequested(self.calls))
         elif self.ended:
             if run.usage is not None:
                 out.append(Usage(run.usage.prompt_tokens or 0, run.usage.completion_tokens or 0))

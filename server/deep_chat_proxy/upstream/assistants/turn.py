@@ -94,9 +94,9 @@ class AssistantsTurn:
 
     async def _bring(self, memory: Memory, thread_id: str | None) -> str:
         """Bring the message onto its thread; returns that."""
-        sent = await self._uploads.send(self._message.attachments, self._mark.stored)
-        if sent:
-            await self._set(stored=self._uploads.stored)
+        sent = await self._uploads.send(
+            self._message.attachments, self._mark.stored, lambda stored: self._set(stored=stored)
+        )
         body = message_body(self._message, sent, self._options.file_tool)
         body["metadata"] = {TURN: self._thread.turn_id}
         notice = self._mark.notice if thread_id is not None or memory.whole else THREAD_ELSEWHERE

@@ -73,20 +73,28 @@ class Asking:
             except ChatError as fault:
                 if not await self._goes_on(fault, taken=taken):
                     raise
+                made = await self._arrived(own)
+                if made is None and self._acted(fault):
+                    raise
             else:
                 self._open_outputs = []
                 return
-            made = await self._arrived(own)
 
     async def _goes_on(self, fault: ChatError, *, taken: bool) -> bool:
         """Whether to ask once more."""
         self._marks.note(sending=not surely_not_taken(fault))
-        if not cut(fault) or self._follower.translator.acted:
+        if not cut(fault):
             return not taken and await self._remedied(fault)
         logger.info("turn %s: a response was lost: %s", current_turn.get(), fault.cause)
         self._follower.translator.lose()
         self._tries -= 1
         return self._tries > 0
+
+    def _acted(self, fault: ChatError) -> bool:
+        """Whether a response that is nowhere to be found may have done something elsewhere, so that another one must not
+        be made in its place.
+        """
+        return self._server.options.acts and not surely_not_taken(fault)
 
     async def _stream(self, made: Response | None, own: Sequence[Entry], files: MessageFiles) -> Batches:
         """A response that is there, or else one that is asked for now."""

@@ -1,7 +1,5 @@
 """A visitor's message as Responses takes it: its files uploaded, or sent along with it."""
 
-from collections.abc import Mapping
-
 from msgspec import Struct
 
 from deep_chat_proxy.turn.events import FileKind
@@ -10,6 +8,7 @@ from deep_chat_proxy.turn.transcript import AttachedFile, UserSaid
 from deep_chat_proxy.upstream.assistants.message import DATA_TYPES
 from deep_chat_proxy.upstream.attachments import MessageFiles, is_document, is_text, not_taken
 from deep_chat_proxy.upstream.files import SentFile
+from deep_chat_proxy.upstream.responses.checkpoint import Checkpoints
 from deep_chat_proxy.upstream.uploads import Uploads
 
 # A message needs a content; this stands where a visitor sent files and no word.
@@ -29,16 +28,16 @@ async def sent_along(message: UserMessage, files: MessageFiles) -> NewMessage:
 
 
 async def uploaded(
-    message: UserMessage, uploads: Uploads, stored: Mapping[str, str], *, with_code: bool
+    message: UserMessage, uploads: Uploads, marks: Checkpoints, *, with_code: bool
 ) -> NewMessage:
-    """The message with its files uploaded, but for those that are `stored` already; data goes to the code interpreter where there is one (`with_code`).
+    """The message with its files uploaded, but for those that are stored already by `marks`; data goes to the code interpreter where there is one (`with_code`).
 
     Raises ChatError for a file that the assistant can do nothing with, and where one is refused.
     """
     for attachment in message.attachments:
         if not _can_be_read(attachment, with_code=with_code):
             raise not_taken(attachment.name)
-    sent = await uploads.send(message.attachments, stored)
+    sent = await uploads.send(message.attachments, marks.now.stored, lambda stored: marks.keep(stored=stored))
     for_code = [file for file in sent if with_code and file.attachment.media_type in DATA_TYPES]
     attached = tuple(_attached(file, for_code=file in for_code) for file in sent)
     return NewMessage(

@@ -80,8 +80,6 @@ class Translator:
         """The calls that it ended with."""
         self.approvals: tuple[Item, ...] = ()
         """Requests for an approval that it ended with."""
-        self.acted = False
-        """It has used a tool of somebody else's that may do something, so it must not be made twice."""
         self.newest: str | None = None
         """The last item that a response has made."""
         self.said = Said()
@@ -97,7 +95,7 @@ class Translator:
         """The next response begins."""
         self._round += 1
         self.response_id = None
-        self.ended = self.failed = self.acted = False
+        self.ended = self.failed = False
         self.calls = self.approvals = ()
         self._keys = {}
         self._calls = {}
@@ -223,7 +221,6 @@ class Translator:
         if (label := _AT_WORK.get(item.type)) is not None and not done and label not in self._at_work:
             self._at_work.add(label)
             out.append(Status(label))
-        self.acted = self.acted or item.type == "mcp_call"
         if not done:
             return
         if item.id is not None:

@@ -76,11 +76,7 @@ class ResponsesTurn:
         if not (way is Way.CONVERSATION if upload is None else upload):
             return await sent_along(self._message, self._attached)
         with_code = self._server.options.code_interpreter
-        stored = self._marks.now.stored
-        new = await uploaded(self._message, self._uploads, stored, with_code=with_code)
-        if self._message.attachments:
-            await self._marks.keep(stored=self._uploads.stored)
-        return new
+        return await uploaded(self._message, self._uploads, self._marks, with_code=with_code)
 
     async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
         """As in `UpstreamTurn`."""
