@@ -33,7 +33,7 @@ const read = async (response, { wanted, onFound, onEvents }) => {
     for (const event of batch.map((data) => JSON.parse(data))) {
       if (RESTARTING.test(event.error)) throw new Error(event.error);
       held.push(event);
-      turn ??= event.turn_id ?? id?.replace(/[.-].*$/, "");
+      turn ??= event.turn_id;
     }
     if (!turn) continue;
     if (!found && !wanted(turn)) return false;

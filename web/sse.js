@@ -28,8 +28,8 @@ export const eventsOf = async function* (response) {
       const [, field, text] = /^([^:]*):? ?(.*)$/s.exec(line);
       if (field === "data") data.push(text);
       // Only a blank line says that an event came whole.
-      else if (line === "" && data.length > 0) events.push(data.splice(0).join("\n"));
+      else if (line === "") events.push(data.splice(0).join("\n"));
     }
-    if (events.length > 0) yield events;
+    yield events.filter((event) => event !== "");
   }
 };

@@ -75,7 +75,7 @@ def create_app(
             store = await SqliteStore.open(str(_store_path(settings) or ":memory:"))
             lifetimes.push_async_callback(store.close)
             process = await asyncio.to_thread(Process, _beside_store(settings, ".processes"))
-            lifetimes.callback(process.close)
+            lifetimes.push_async_callback(process.close)
             journal = SqliteTurns(store.database, process, kept=max(settings.readable, settings.resend))
             shelf = Shelf(_beside_store(settings, ".files"), settings.kept_files)
             lifetimes.push_async_callback(shelf.close)

@@ -62,7 +62,7 @@ async def opened(home: Path | None) -> Process:
 
 async def closed(*processes: Process) -> None:
     for process in processes:
-        await asyncio.to_thread(process.close)
+        await process.close()
 
 
 async def test_each_process_has_a_name_and_a_folder_of_its_own(home: Path) -> None:

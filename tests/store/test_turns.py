@@ -56,7 +56,7 @@ class Shop:
         """Let a process go without a word, as when it is killed."""
         store, process = self._open.pop(which)
         await store.close()
-        await asyncio.to_thread(process.close)
+        await process.close()
 
     async def close(self) -> None:
         while self._open:

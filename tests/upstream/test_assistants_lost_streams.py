@@ -15,6 +15,7 @@ from upstream.scenes import (
     CANCEL,
     FIRST,
     MESSAGES,
+    NEWEST,
     OUTPUTS,
     PARIS,
     RUN,
@@ -168,6 +169,35 @@ async def test_a_run_that_was_not_made_is_made_again_and_none_of_another_turn_ta
 ) -> None:
     backend.on(START, lost, streams(rec.stream(rec.text_run())))
     backend.on(RUNS, Json(rec.listed(found)))
+    backend.on(NEWEST, Json(rec.listed(rec.said_by_visitor("Hello"))))
+
+    assert_whole(await play(dialect))
+    assert backend.lines.count(START) == 2
+
+
+@pytest.mark.parametrize("status", ["completed", "incomplete"])
+async def test_a_run_without_metadata_that_ended_already_is_ours_where_its_answer_stands_behind_our_message(
+    backend: ScriptedBackend, dialect: AssistantsDialect, status: str
+) -> None:
+    answer = rec.message(rec.TEXT)
+    backend.on(START, Gone())
+    backend.on(RUNS, Json(rec.listed(rec.run(status))))
+    backend.on(NEWEST, Json(rec.listed(answer, rec.said_by_visitor("Hello"))))
+    can_be_asked(backend, rec.run(status), answer)
+
+    played = await play(dialect)
+
+    assert played.text == rec.TEXT
+    assert backend.lines.count(START) == 1
+
+
+async def test_an_answer_to_an_earlier_message_is_not_taken_for_one_to_ours(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(START, Gone(), WHOLE)
+    backend.on(RUNS, Json(rec.listed(rec.run("completed"))))
+    earlier = rec.message("Earlier", message_id="msg_9", run_id="run_0")
+    backend.on(NEWEST, Json(rec.listed(earlier)))
 
     assert_whole(await play(dialect))
     assert backend.lines.count(START) == 2

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deep_chat_proxy.errors import CUT_OFF, TIMED_OUT, TURN_ACTIVE
+from deep_chat_proxy.errors import CUT_OFF, TIMED_OUT, TURN_ACTIVE, UNREACHABLE
 from deep_chat_proxy.turn.events import Completed, ToolCall, ToolOutput
 from deep_chat_proxy.turn.transcript import (
     INTERRUPTED,
@@ -14,6 +14,7 @@ from deep_chat_proxy.turn.transcript import (
     AnchorKind,
     AssistantSaid,
     CallsMade,
+    Entry,
     OutputsGiven,
     UserSaid,
 )
@@ -136,22 +137,41 @@ async def test_a_silence_is_no_lost_connection(backend: ScriptedBackend, make: M
     assert backend.lines == [NEW, GET]
 
 
-async def test_a_response_that_has_used_a_tool_of_somebody_else_is_not_made_twice(
+ACTING = {"id": "mcp_1", "type": "mcp_call", "name": "buy", "server_label": "shop", "arguments": "{}"}
+
+
+@pytest.mark.parametrize(
+    "lost", [streams(*rec.beginning(), rec.item("added", ACTING), end="cut"), cut("It is "), cut(), Gone()]
+)
+@pytest.mark.parametrize("way", [Way.HISTORY, Way.CONVERSATION])
+async def test_a_response_that_may_have_used_a_tool_of_somebody_else_is_not_made_twice(
+    backend: ScriptedBackend, make: MakeDialect, lost: Answer, way: Way
+) -> None:
+    backend.on(NEW, lost)
+    backend.on(ITEMS, items())
+    thread = in_conversation() if way is Way.CONVERSATION else RememberingThread()
+
+    answer = await say(make(hosted=MCP, way=way), thread=thread)
+
+    assert answer.problem in {CUT_OFF, UNREACHABLE}
+    assert backend.lines.count(NEW) == 1
+
+
+async def test_a_response_that_may_have_used_such_a_tool_is_had_where_its_conversation_holds_it(
     backend: ScriptedBackend, make: MakeDialect
 ) -> None:
-    acting = {"id": "mcp_1", "type": "mcp_call", "name": "buy", "server_label": "shop", "arguments": "{}"}
-    backend.on(NEW, streams(*rec.beginning(), rec.item("added", acting), end="cut"))
+    backend.on(NEW, cut("Grü"))
+    backend.on(ITEMS, items(asked("Hello"), rec.message(rec.TEXT, item_id="msg_2")))
 
-    assert (await say(make(hosted=MCP))).problem == CUT_OFF
-    assert backend.lines == [NEW, GET]
+    assert_whole(await say(make(hosted=MCP, way=Way.CONVERSATION), thread=in_conversation()))
 
 
-async def test_a_response_that_could_have_used_such_a_tool_and_did_not_is_asked_for_once_more(
+async def test_a_response_that_was_never_sent_can_be_asked_for_though_there_are_such_tools(
     backend: ScriptedBackend, make: MakeDialect
 ) -> None:
-    backend.on(NEW, cut("It is "), streams(*WHOLE))
+    backend.on(NEW, Json({}, 429), streams(*WHOLE))
 
-    assert (await say(make(hosted=MCP))).outcome == (rec.TEXT, Completed())
+    assert_whole(await say(make(hosted=MCP)))
 
 
 @pytest.mark.parametrize("lost", [cut(), cut("Grü"), Gone(), Body((), end="cut")])
@@ -266,7 +286,7 @@ SUNNY, RAIN = given("call_1", "Sunny"), given("call_2", "Rain")
 async def test_what_a_conversation_has_of_a_turn_that_was_stopped_is_not_sent_again(
     backend: ScriptedBackend, make: MakeDialect, left: list[Any], held: Answer, sent: list[Any]
 ) -> None:
-    before = [UserSaid("Weather?"), CALLS]
+    before: list[Entry] = [UserSaid("Weather?"), CALLS]
     thread = in_conversation()
     thread.entries += [*before, *left]
     thread.covered = len(before)

@@ -56,8 +56,11 @@ class Process:
             if folder != self.folder and folder.is_dir() and _is_old(folder) and not self._lives(folder.name):
                 _remove(folder, wanted)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of the lock; a folder with nothing in it is removed."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
         if self._lock is not None and self.folder is not None:
             self._lock.close()
             _remove(self.folder, frozenset(self.folder.glob("deep-chat-*")))

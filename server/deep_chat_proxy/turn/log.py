@@ -13,6 +13,7 @@ from typing import Self
 
 from deep_chat_proxy.errors import FAILED, ChatError
 from deep_chat_proxy.turn.events import (
+    Accepted,
     ChatFile,
     Completed,
     Failed,
@@ -169,7 +170,8 @@ class TurnLog:
         newer = islice(self._events, max(0, event_id - oldest), None)
         others = [event for event in newer if not isinstance(event, TextDelta | TextReplaced)]
         text = [TextReplaced(self.text)] if event_id < self._text_id else []
-        return self._last_id, [*text, *files, *others]
+        began = [Accepted()] if self.accepted and not event_id and oldest else []
+        return self._last_id, [*began, *text, *files, *others]
 
     def has_all_text_until(self, event_id: int) -> bool:
         """Whether there is text of the answer, and all of it came up to this event."""

@@ -128,7 +128,7 @@ class MortalTools(Tools):
         super().__init__()
         self._fate = fate
         if may_be_repeated:
-            self.may_be_repeated = {function["name"] for function in FUNCTIONS}
+            self.may_be_repeated = {str(function["name"]) for function in FUNCTIONS}
 
     async def run(self, call: ToolCall) -> ToolOutput:
         return await self._fate.do(super().run(call))
@@ -166,7 +166,7 @@ class Life:
             # What a process has open is closed with its death.
             await upstream.leave()
             raise
-        await keeper.end(self.log.ended_as(turn.turn_id), seen=True)
+        await keeper.end(self.log.ended_as(turn.turn_id, turn.turn_id), seen=True)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from deep_chat_proxy.turn.events import Completed, ToolCall, ToolOutput
@@ -48,7 +49,7 @@ async def held(talk: Talk) -> Any:
     upstream_id = memory.anchor.upstream_id
     if upstream_id in talk.state.threads:
         thread = talk.state.threads[upstream_id]
-        said = [(message.role, str(message.content[0].text)) for message in thread.messages.values()]
+        said = [(message.role, msgspec.to_builtins(message.content)) for message in thread.messages.values()]
         return ours, said, [kept.run.status for kept in thread.runs.values()]
     conversation = talk.state.conversations.get(upstream_id)
     if conversation is not None:

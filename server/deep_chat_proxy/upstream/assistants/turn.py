@@ -21,7 +21,7 @@ from deep_chat_proxy.upstream.assistants.message import earlier_messages, messag
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.assistants.posting import find, post
 from deep_chat_proxy.upstream.assistants.wire import Run
-from deep_chat_proxy.upstream.client import surely_not_taken
+from deep_chat_proxy.upstream.client import UnsentError, surely_not_taken
 from deep_chat_proxy.upstream.closing import discard, in_time
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.files import Files
@@ -156,7 +156,7 @@ class AssistantsTurn:
                 async for batch in batches:
                     yield batch
         except ChatError as fault:
-            self._refused = not self._accepted and surely_not_taken(fault)
+            self._refused = not self._accepted and isinstance(fault, UpstreamError | UnsentError)
             raise
 
     async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
@@ -192,7 +192,8 @@ class AssistantsTurn:
         within = self._options.close_within
         try:
             await in_time(self._follower.end(), within, "the run could not be ended")
-            if self._refused or not self._mark.posting:
+            # After a failure of the server's own there may be a run all the same.
+            if (self._refused and self._follower.run_id is None) or not self._mark.posting:
                 await in_time(self._take_back(), within, "what was not used stays at the back end")
             else:
                 await self._keep_thread()
