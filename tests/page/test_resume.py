@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from blockbuster import BlockBuster
 from playwright.async_api import Browser, expect
 
 from deep_chat_proxy import tool
@@ -268,10 +267,7 @@ async def test_a_message_that_never_arrived_is_not_answered_by_the_answer_before
     assert site.endings() == ["completed"] * 2
 
 
-async def test_an_answer_goes_on_after_the_server_was_started_anew(
-    chromium: Browser, tmp_path: Path, no_blocking_calls: BlockBuster
-) -> None:
-    no_blocking_calls.deactivate()
+async def test_an_answer_goes_on_after_the_server_was_started_anew(chromium: Browser, tmp_path: Path) -> None:
     store = f"sqlite:{tmp_path / 'store.sqlite3'}"
     async with served(store=store, shutdown=1) as site, opened(chromium, site.url) as chat:
         await begin(chat, site)

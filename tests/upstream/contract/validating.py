@@ -33,16 +33,17 @@ class ValidatingClient(ApiClient):
         body = b""
         async for chunk in super().chunks(response):
             body += chunk
-            yield chunk
             if response.content_type == "text/event-stream":
+                # Before it is passed on: whoever gets the last event asks for nothing more.
                 whole, end, body = body.rpartition(b"\n\n")
                 self._check_events(whole + end)
+            yield chunk
         if response.content_type == "application/json":
             self._check_object(json.loads(body))
 
     def _check_events(self, frames: bytes) -> None:
         for frame in frames.decode().split("\n\n"):
-            fields = dict(line.split(": ", 1) for line in frame.splitlines())
+            fields = dict(line.split(": ", 1) for line in frame.split("\n") if line)
             data = fields.get("data", "[DONE]")
             if data != "[DONE]":
                 self._check_event(fields.get("event", ""), json.loads(data))
