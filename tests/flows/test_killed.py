@@ -159,6 +159,24 @@ async def test_a_tool_that_must_not_be_repeated_is_not_and_the_model_is_told(
     assert "3 messages of yours" in goes_on.text
 
 
+async def test_a_turn_that_its_processes_die_of_is_given_up(tmp_path: Path) -> None:
+    async with site(tmp_path, "assistants") as found, AsyncExitStack() as processes:
+        process = await processes.enter_async_context(found.running())
+        async with Visitor.at(process.url) as visitor:
+            await visitor.say("my name is Ada")
+            found.kill_when_run()
+            assert not await say_until_killed(process, visitor)
+            for _ in range(2):
+                dies = await processes.enter_async_context(found.running())
+                await dies.killed()
+            lives = await processes.enter_async_context(found.running())
+            async with Visitor.at(lives.url, visitor.jar) as later:
+                told = await later.resume()
+                goes_on = await later.say("what is my name?")
+    assert told.error == "The assistant ran into an error. Please try again."
+    assert goes_on.text == "Your name is Ada."
+
+
 class Killed(NamedTuple):
     """A visitor whose server was killed in a turn, and the turn before that."""
 

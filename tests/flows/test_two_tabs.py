@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -120,6 +121,28 @@ async def test_the_end_that_nobody_saw_is_given_to_the_message_that_is_sent_agai
     assert again.text.split() == once_more.text.split() == [str(number) for number in range(1, 21)]
     assert again.turn_id != once_more.turn_id
     assert "3 messages of yours" in count.text
+
+
+async def test_what_is_said_again_after_its_answer_was_read_is_a_new_message(running: Site) -> None:
+    async with running.visitor() as visitor:
+        async with visitor.saying("count to 20") as response:
+            await read_until_text(response, " 3")
+        await running.quiet()
+        read = await visitor.resume()
+        again = await visitor.say("count to 20")
+        count = await visitor.say("how many messages?")
+
+    assert read.text == again.text
+    assert read.turn_id != again.turn_id
+    assert "3 messages of yours" in count.text
+
+
+async def test_no_more_turns_are_under_way_than_there_may_be() -> None:
+    async with site(SLOW, max_turns=2, grace=60) as running, AsyncExitStack() as stack:
+        visitors = [await stack.enter_async_context(running.visitor()) for _ in range(20)]
+        answers = await asyncio.gather(*(visitor.say("count to 20") for visitor in visitors))
+
+    assert sorted(answer.status for answer in answers) == [200] * 2 + [503] * 18
 
 
 async def test_a_message_that_failed_is_a_new_turn_when_it_is_sent_again(running: Site) -> None:

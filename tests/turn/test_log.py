@@ -139,6 +139,7 @@ async def test_one_who_comes_when_the_beginning_is_gone_gets_the_text_so_far_and
     )
 
     assert await followed(log) == [
+        Accepted(),
         TextReplaced("Once upon a"),
         file_ready(1),
         ToolEnded("c", "clock", ok=True),

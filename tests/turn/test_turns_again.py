@@ -132,7 +132,7 @@ async def test_an_answer_that_ended_unseen_is_told_once_more_and_no_turn_begun()
         assert bench.journal.asked_within == [7.0]
         assert len(bench.turns) == 0
         with attached(ENDED) as log:
-            assert await followed(log) == [TextReplaced("It was there."), Completed()]
+            assert await followed(log) == [Accepted(), TextReplaced("It was there."), Completed()]
 
 
 async def test_the_end_of_a_turn_can_be_had_for_as_long_as_the_limits_say() -> None:

@@ -12,6 +12,7 @@ from upstream.backend import Answer, Gone, Json, ScriptedBackend
 from upstream.playing import Played, play
 from upstream.scenes import (
     ADD,
+    CANCEL,
     DELETE_THREAD,
     NEW_THREAD,
     NEWEST,
@@ -19,6 +20,7 @@ from upstream.scenes import (
     START,
     TAKEN_BACK,
     assert_whole,
+    can_be_asked,
     streams,
 )
 
@@ -155,13 +157,42 @@ async def test_a_message_whose_run_is_refused_is_taken_back(
 async def test_a_message_whose_run_may_have_been_made_stays(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(START, Json({}, 500))
+    backend.on(START, Gone())
     backend.on(RUNS, Json(rec.listed()))
 
     played = await play(dialect)
 
-    assert played.problem == FAILED
+    assert played.problem == UNREACHABLE
     assert changes(backend) == [NEW_THREAD, ADD, START, START]
+    assert played.thread.opened == [rec.THREAD]
+
+
+async def test_a_message_whose_run_the_back_end_failed_to_make_is_taken_back(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    backend.on(START, Json({}, 500))
+    backend.on(RUNS, Json(rec.listed()))
+    backend.on(DELETE_THREAD, Json({"deleted": True}))
+
+    played = await play(dialect)
+
+    assert played.problem == FAILED
+    assert changes(backend) == [NEW_THREAD, ADD, START, START, DELETE_THREAD]
+    assert played.thread.opened == []
+
+
+async def test_a_message_stays_where_its_run_is_there_after_all(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    nothing = Json(rec.listed())
+    backend.on(START, Json({}, 500))
+    backend.on(RUNS, nothing, nothing, Json(rec.listed(rec.run("in_progress"))))
+    can_be_asked(backend, rec.run("cancelled"))
+
+    played = await play(dialect)
+
+    assert played.problem == FAILED
+    assert changes(backend) == [NEW_THREAD, ADD, START, START, CANCEL]
     assert played.thread.opened == [rec.THREAD]
 
 

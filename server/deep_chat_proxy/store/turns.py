@@ -20,7 +20,7 @@ _ended = msgspec.json.Decoder(EndedTurn)
 _output = msgspec.json.Decoder(ToolOutput)
 
 # A turn may be what its processes die of, such as by a tool that takes all memory.
-_MOST_PICKED_UP = 3
+_MOST_PICKED_UP = 2
 
 _CLEAR_AWAY = "DELETE FROM turn WHERE ended_at < ?"
 # A process has at most one turn on a thread, so what it left open there was never ended because of a fault.
