@@ -31,16 +31,18 @@ const attach = (chat, files) => {
   for (const file of files) if (!there.has(file.src)) chat.addMessage({ role: "ai", files: [file] });
 };
 
-/** What the events of a turn come to. `partial`: some of the answer stands in the chat already. */
+/** What the events of a turn come to. Some of the answer may stand in the chat already: `shown` are the messages there. */
 export class Answer {
   #partial;
   #begun = false;
   #text = "";
+  #before = "";
   #files = [];
   error;
 
-  constructor(partial) {
-    this.#partial = partial;
+  constructor(shown) {
+    this.#partial = shown.length > 0;
+    this.#before = shown.find(isText)?.text ?? "";
   }
 
   /** Whether there is anything of the answer itself, and not only what the assistant is doing. */
@@ -50,6 +52,7 @@ export class Answer {
 
   /** What comes now is the answer from its beginning. */
   restart() {
+    if (this.#begun && !this.#before.startsWith(this.#text)) this.#before = this.#text;
     this.#partial = this.begun;
     this.#begun = false;
     this.#text = "";
@@ -69,8 +72,10 @@ export class Answer {
     this.#text &&= text;
   }
 
-  draw(chat) {
-    if (this.#text && (this.#begun || !this.#partial)) write(chat, this.#text);
+  draw(chat, { whole = false } = {}) {
+    // What was shown already stays until there is more, or something else.
+    const isBehind = !whole && this.#begun && this.#before.startsWith(this.#text);
+    if (this.#text && !isBehind && (this.#begun || !this.#partial)) write(chat, this.#text);
     attach(chat, this.#files);
   }
 }

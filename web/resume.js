@@ -25,7 +25,7 @@ export class Resumption {
   constructor(exchange, { broken = false } = {}) {
     this.#exchange = exchange;
     this.#broken = broken;
-    this.#answer = new Answer(exchange.messages.length > 1);
+    this.#answer = new Answer(exchange.messages.slice(1));
   }
 
   /** Shows the answer in this chat from now on, or once more in a chat that has made its view anew. */
@@ -69,6 +69,7 @@ export class Resumption {
   #end(outcome) {
     const chat = this.#chat;
     this.over = true;
+    this.#answer.draw(chat, { whole: outcome === "ended" });
     status.clear();
     if (outcome !== "ended") this.#answer.settle(chat, outcome === "aborted" ? "*Stopped.*" : "*No answer.*");
     if (outcome === "lost" || (outcome === "none" && this.#broken)) {

@@ -119,6 +119,7 @@ def _end_turns(settings: Settings) -> Callable[[web.Application], Awaitable[None
     """Streams end, at last with an error event that says to try again, before aiohttp waits for their handlers."""
 
     async def end_turns(app: web.Application) -> None:
+        logger.info("ending; %d turns are under way", len(app[CHAT].turns))
         await app[CHAT].turns.close(settings.shutdown - settings.clearing, settings.clearing / 2)
 
     return end_turns

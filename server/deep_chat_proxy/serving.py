@@ -19,6 +19,8 @@ logger = logging.getLogger("deep_chat_proxy")
 _KEEP_ALIVE = 75.0
 # For handlers that are still busy after every stream was told to end, as a part of the time for clearing up.
 _BUSY_HANDLERS = 0.4
+# For a process that is ended from within to be gone; seconds.
+_EXIT = 0.3
 
 
 def serve(settings: Settings) -> None:
@@ -50,7 +52,7 @@ def _end_in_time(seconds: float) -> Callable[[web.Application], Awaitable[None]]
     """Have the process end in time, whatever keeps it: what matters is in the store before it happens."""
 
     async def end_in_time(_: web.Application) -> None:
-        timer = threading.Timer(seconds, _give_up)
+        timer = threading.Timer(seconds - _EXIT, _give_up)
         timer.daemon = True
         timer.start()
 

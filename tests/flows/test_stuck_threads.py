@@ -9,7 +9,7 @@ import pytest
 from deep_chat_proxy.local_openai import LocalOptions
 from flows.server import DIALECTS, Site, site
 from flows.upstream_view import active
-from flows.visitor import Visitor
+from flows.visitor import Visitor, read_until_text
 from playing import until
 
 OPTIONS = LocalOptions(token_delay=0.001, poll_after_ms=5)
@@ -136,3 +136,19 @@ async def test_a_thread_that_is_gone_is_begun_anew_and_says_so(running: Site, ad
 
     assert answer.error is None
     assert ("no longer there" in answer.text) == bool(running.state.threads or running.state.conversations)
+
+
+@pytest.mark.parametrize("running", DIALECTS, indirect=True)
+async def test_a_thread_that_is_gone_after_a_turn_of_it_was_cut_is_begun_anew_too(
+    running: Site, ada: Visitor
+) -> None:
+    async with ada.saying("count to 500") as response:
+        await read_until_text(response, " 3")
+        await ada.post("/api/chat/stop")
+    await running.quiet()
+    running.state.threads.clear()
+    for kept in running.state.conversations:
+        running.state.conversations.drop(kept.conversation.id)
+
+    first, second = await ada.say("hello"), await ada.say("hello again")
+    assert (first.error, second.error) == (None, None)

@@ -9,6 +9,8 @@ Events = Sequence[tuple[str, Any]]
 THREAD = "thread_abc"
 RUN = "run_1"
 SAID = "msg_0"
+OURS, ANOTHERS = {"deep_chat_turn": "turn-1"}, {"deep_chat_turn": "turn-0"}
+"""The metadata of what a turn has made, the one that is played or another."""
 PIECES = ("Grüße", ", 世界", " 🌍", "!\n", "Bye.")
 TEXT = "".join(PIECES)
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}

@@ -76,9 +76,6 @@ def answer_run(api: mocked_api, *messages: Any) -> None:
     api.get(page, payload=rec.listed(*messages), repeat=True)
 
 
-OURS = {"deep_chat_turn": "turn-1"}
-
-
 async def test_the_first_message_makes_a_thread_and_is_added_to_it_and_run(
     api: mocked_api, polling: AssistantsDialect
 ) -> None:
@@ -95,12 +92,12 @@ async def test_the_first_message_makes_a_thread_and_is_added_to_it_and_run(
         (
             "POST",
             f"/threads/{rec.THREAD}/messages",
-            {"role": "user", "content": "Hello", "metadata": OURS},
+            {"role": "user", "content": "Hello", "metadata": rec.OURS},
         ),
         (
             "POST",
             f"/threads/{rec.THREAD}/runs",
-            {"assistant_id": "asst_1", "stream": False, "metadata": OURS},
+            {"assistant_id": "asst_1", "stream": False, "metadata": rec.OURS},
         ),
         ("GET", f"/threads/{rec.THREAD}/runs/{rec.RUN}", None),
         ("GET", f"/threads/{rec.THREAD}/messages?limit=100&order=asc&run_id={rec.RUN}", None),
@@ -121,12 +118,12 @@ async def test_a_later_message_is_added_to_the_thread_and_run(
         (
             "POST",
             f"/threads/{rec.THREAD}/messages",
-            {"role": "user", "content": "Hello again", "metadata": OURS},
+            {"role": "user", "content": "Hello again", "metadata": rec.OURS},
         ),
         (
             "POST",
             f"/threads/{rec.THREAD}/runs",
-            {"assistant_id": "asst_1", "stream": False, "metadata": OURS},
+            {"assistant_id": "asst_1", "stream": False, "metadata": rec.OURS},
         ),
     ]
 

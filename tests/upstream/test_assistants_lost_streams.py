@@ -133,16 +133,13 @@ async def test_a_stream_that_ends_before_it_names_anything_is_an_error(
     assert (await play(dialect)).problem == CUT_OFF
 
 
-OURS, ANOTHERS = {"deep_chat_turn": "turn-1"}, {"deep_chat_turn": "turn-0"}
-
-
 @pytest.mark.parametrize(
     "found",
     [
         rec.run("in_progress"),
         rec.run("in_progress", metadata={}),
-        rec.run("queued", metadata=OURS),
-        rec.run("completed", metadata=OURS),
+        rec.run("queued", metadata=rec.OURS),
+        rec.run("completed", metadata=rec.OURS),
     ],
 )
 @pytest.mark.parametrize("lost", [Gone(), Json({}, 500), Body((), end="cut")])
@@ -161,7 +158,8 @@ async def test_a_run_that_was_lost_before_it_was_named_is_found_on_its_thread_an
 
 
 @pytest.mark.parametrize(
-    "found", [rec.run("completed"), rec.run("completed", metadata=ANOTHERS), rec.run("failed", metadata={})]
+    "found",
+    [rec.run("completed"), rec.run("completed", metadata=rec.ANOTHERS), rec.run("failed", metadata={})],
 )
 @pytest.mark.parametrize("lost", [Gone(), Json({}, 500)])
 async def test_a_run_that_was_not_made_is_made_again_and_none_of_another_turn_taken_for_it(
@@ -207,7 +205,7 @@ async def test_a_run_of_another_turn_that_goes_on_is_ended_before_ours_is_made_a
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
     backend.on(START, Json({"error": {"message": "already has an active run"}}, 400), WHOLE)
-    backend.on(RUNS, Json(rec.listed(rec.run("in_progress", metadata=ANOTHERS))))
+    backend.on(RUNS, Json(rec.listed(rec.run("in_progress", metadata=rec.ANOTHERS))))
     can_be_asked(backend, rec.run("cancelled"))
 
     assert_whole(await play(dialect))
@@ -218,7 +216,7 @@ async def test_a_run_that_is_ours_already_is_followed_where_a_second_one_is_refu
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
     backend.on(START, Json({"error": {"message": "already has an active run"}}, 400))
-    backend.on(RUNS, Json(rec.listed(rec.run("in_progress", metadata=OURS))))
+    backend.on(RUNS, Json(rec.listed(rec.run("in_progress", metadata=rec.OURS))))
     whole_run_can_be_asked(backend)
 
     assert_whole(await play(dialect))
@@ -248,7 +246,7 @@ async def test_an_answer_that_is_no_run_does_not_matter_where_the_run_can_be_fou
     backend: ScriptedBackend, dialect: AssistantsDialect, body: bytes
 ) -> None:
     backend.on(START, Body((body,), content_type="text/html"))
-    backend.on(RUNS, Json(rec.listed(rec.run("queued", metadata=OURS))))
+    backend.on(RUNS, Json(rec.listed(rec.run("queued", metadata=rec.OURS))))
     whole_run_can_be_asked(backend)
 
     assert_whole(await play(dialect))

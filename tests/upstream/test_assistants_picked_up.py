@@ -31,8 +31,7 @@ from upstream.scenes import (
 
 pytestmark = pytest.mark.usefixtures("sleeps")
 
-OURS, ANOTHERS = {"deep_chat_turn": "turn-1"}, {"deep_chat_turn": "turn-0"}
-SAID = rec.said_by_visitor("Hello", metadata=OURS)
+SAID = rec.said_by_visitor("Hello", metadata=rec.OURS)
 OPENED: dict[str, Any] = {"thread_id": rec.THREAD}
 POSTING = {**OPENED, "posting": True}
 POSTED = {**POSTING, "message_id": rec.SAID, "starting": True}
@@ -73,9 +72,9 @@ async def picked_up(
         (POSTING, [], [], [ADD, START]),
         (POSTING, [SAID], [], [START]),
         (POSTED, [SAID], [], [START]),
-        (POSTED, [SAID], [rec.run("completed", metadata=ANOTHERS)], [START]),
-        (POSTED, [SAID], [rec.run("completed", metadata=OURS)], []),
-        (POSTED, [SAID], [rec.run("in_progress", metadata=OURS)], []),
+        (POSTED, [SAID], [rec.run("completed", metadata=rec.ANOTHERS)], [START]),
+        (POSTED, [SAID], [rec.run("completed", metadata=rec.OURS)], []),
+        (POSTED, [SAID], [rec.run("in_progress", metadata=rec.OURS)], []),
         # A server that keeps no metadata.
         (POSTED, [rec.said_by_visitor("Hello")], [rec.run("in_progress")], []),
         (RUNNING, [SAID], [], []),
@@ -106,7 +105,7 @@ async def test_a_thread_that_was_there_before_the_turn_stays_its_thread(
         dialect,
         later,
         messages=(SAID,),
-        runs=(rec.run("in_progress", metadata=OURS),),
+        runs=(rec.run("in_progress", metadata=rec.OURS),),
         thread_id=rec.THREAD,
     )
 

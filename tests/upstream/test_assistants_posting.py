@@ -26,7 +26,6 @@ from upstream.scenes import (
 
 pytestmark = pytest.mark.usefixtures("sleeps")
 
-OURS, ANOTHERS = {"deep_chat_turn": "turn-1"}, {"deep_chat_turn": "turn-0"}
 TAKEN = Json(rec.said_by_visitor("Hello"))
 LOST = [Gone(), Json({}, 500), Json({}, 502), Json({}, 503), Json({}, 504)]
 REFUSED = [
@@ -55,9 +54,12 @@ ANSWER = rec.message("Yes?", message_id="msg_9")
 @pytest.mark.parametrize(
     "newest",
     [
-        [rec.said_by_visitor("Hello", metadata=OURS)],
-        [rec.said_by_visitor("Written differently", metadata=OURS)],
-        [rec.said_by_visitor("Hello", metadata=ANOTHERS), rec.said_by_visitor("Hello", metadata=OURS)],
+        [rec.said_by_visitor("Hello", metadata=rec.OURS)],
+        [rec.said_by_visitor("Written differently", metadata=rec.OURS)],
+        [
+            rec.said_by_visitor("Hello", metadata=rec.ANOTHERS),
+            rec.said_by_visitor("Hello", metadata=rec.OURS),
+        ],
         # What a server that keeps no metadata shows.
         [rec.said_by_visitor("Hello")],
         [rec.said_by_visitor("Hello", metadata={})],
@@ -79,7 +81,7 @@ async def test_a_message_that_has_arrived_after_all_is_not_posted_again(
         [ANSWER],
         # The same words, answered already.
         [ANSWER, rec.said_by_visitor("Hello")],
-        [rec.said_by_visitor("Hello", metadata=ANOTHERS)],
+        [rec.said_by_visitor("Hello", metadata=rec.ANOTHERS)],
         [rec.said_by_visitor("Hello!")],
         [rec.said_by_visitor("And now?"), rec.said_by_visitor("Hello")],
         [rec.said_by_visitor("Hello", metadata={"deep_chat_turn": None})],
@@ -91,7 +93,7 @@ async def test_a_message_that_is_not_there_is_posted_again(
     assert_whole(await said(backend, dialect, lost, *newest))
     assert changes(backend) == [ADD, ADD, START]
     assert [seen.json for seen in backend.requests if seen.line == ADD][1:] == [
-        {"role": "user", "content": "Hello", "metadata": OURS}
+        {"role": "user", "content": "Hello", "metadata": rec.OURS}
     ]
 
 

@@ -286,6 +286,20 @@ async def test_a_response_that_is_forgotten_while_tools_run_is_made_good_by_the_
     assert inputs(backend)[1:] == [[given], [*EARLIER_ITEMS, user("Hello"), call, given]]
 
 
+async def test_after_a_restart_each_round_is_asked_with_the_history_of_a_back_end_that_forgets_every_response(
+    backend: ScriptedBackend, client: ApiClient
+) -> None:
+    def forgotten(response_id: str) -> Json:
+        return Json(rec.refused(f"Previous response with id '{response_id}' not found."), 404)
+
+    backend.on(NEW, forgotten("resp_0"), streams(*rec.calls_response(PARIS)), forgotten(rec.RESPONSE), HI)
+
+    answer = await say(dialect_of(client, way=Way.CHAIN), thread=in_chain(*EARLIER))
+
+    assert answer.outcome == ("Hi!", Completed())
+    assert inputs(backend)[-1][:3] == [*EARLIER_ITEMS, user("Hello")]
+
+
 @pytest.mark.parametrize("chained", [False, True])
 async def test_a_conversation_begins_with_all_that_was_said_before_there_were_any(
     backend: ScriptedBackend, client: ApiClient, chained: bool

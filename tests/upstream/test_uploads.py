@@ -77,7 +77,7 @@ async def test_attachments_are_uploaded_and_named_in_the_message(
             {"file_id": 'id of ä b%20"c".txt', "tools": [{"type": "file_search"}]},
             {"file_id": "id of t.csv", "tools": [{"type": "code_interpreter"}]},
         ],
-        "metadata": {"deep_chat_turn": "turn-1"},
+        "metadata": rec.OURS,
     }
     assert played.text == rec.TEXT
     assert not any(file.path.exists() for file in files)

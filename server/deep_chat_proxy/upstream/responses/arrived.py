@@ -23,9 +23,16 @@ async def made_response(api: ResponsesApi, response_id: str) -> Response | None:
     return None if response.status == "cancelled" else response
 
 
-async def new_items(api: ResponsesApi, conversation: str, newest: str | None) -> list[Item]:
-    """What a conversation holds behind the item `newest`, oldest first. Raises ChatError."""
-    items = await api.newest_items(conversation)
+async def new_items(api: ResponsesApi, conversation: str, newest: str | None) -> list[Item] | None:
+    """What a conversation holds behind the item `newest`, oldest first; None where it is no longer there. Raises
+    ChatError.
+    """
+    try:
+        items = await api.newest_items(conversation)
+    except UpstreamError as fault:
+        if fault.status != 404:
+            raise
+        return None
     known = [index for index, item in enumerate(items) if newest is not None and str(item.id) == newest]
     return items[known[-1] + 1 :] if known else items
 

@@ -155,7 +155,8 @@ class Asking:
         conversation = self._place.conversation
         if conversation is None or not self._marks.now.sending:
             return None
-        answer = answer_to(own[-1], await new_items(self._server.api, conversation, self._place.newest))
+        items_there = await new_items(self._server.api, conversation, self._place.newest)
+        answer = None if items_there is None else answer_to(own[-1], items_there)
         if answer is None:
             return None
         return Response(self._marks.now.response_id or "", "completed", answer)

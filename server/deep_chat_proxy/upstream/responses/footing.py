@@ -48,7 +48,10 @@ class Footing:
             await self._open(self._memory)
         elif self._opened is None and place.uncovered:
             items = await new_items(self._server.api, place.conversation, place.newest)
-            place.cover(how_many(place.uncovered, items))
+            if items is None:
+                await self.open_another()
+            else:
+                place.cover(how_many(place.uncovered, items))
 
     async def open_another(self) -> None:
         """The conversation is no longer there, nor anything of what was said in it. Raises ChatError."""
