@@ -12,7 +12,11 @@ settings.load_profile("untimed")
 
 
 # Those that need a browser, or a machine that is not busy with others of their kind, run one after the other.
-_ALONE = ("tests/page/", "tests/flows/test_no_leftovers.py")
+_ALONE = (
+    "tests/page/",
+    "tests/flows/test_no_leftovers.py",
+    "tests/flows/test_trouble_leaves_nothing.py",
+)
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks for groups

@@ -70,6 +70,14 @@ def create_app(
     setup_routes(app)
     setup_page(app)
 
+    app.cleanup_ctx.append(_chat(settings, registry))
+    app.on_shutdown.append(_end_turns(settings))
+    return app
+
+
+def _chat(settings: Settings, registry: Registry) -> Callable[[web.Application], AsyncIterator[None]]:
+    """What the handlers find in the app, for as long as it runs."""
+
     async def chat(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as lifetimes:
             store = await SqliteStore.open(str(_store_path(settings) or ":memory:"))
@@ -110,9 +118,7 @@ def create_app(
             )
             yield
 
-    app.cleanup_ctx.append(chat)
-    app.on_shutdown.append(_end_turns(settings))
-    return app
+    return chat
 
 
 def _end_turns(settings: Settings) -> Callable[[web.Application], Awaitable[None]]:

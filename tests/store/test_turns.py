@@ -158,8 +158,9 @@ async def test_a_turn_that_was_asked_to_end_says_so_to_whoever_adopts_it(
 
 
 async def test_a_turn_that_its_processes_die_of_again_and_again_is_given_up(
-    shop: Shop, turns: SqliteTurns
+    shop: Shop, turns: SqliteTurns, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("deep_chat_proxy.store.turns._MOST_PICKED_UP", 3)
     await turns.begin(opened_turn())
     lost = []
     for _ in range(5):

@@ -175,7 +175,7 @@ class TurnLog:
 
     def has_all_text_until(self, event_id: int) -> bool:
         """Whether there is text of the answer, and all of it came up to this event."""
-        return 0 < self._text_id <= event_id
+        return self._text_length > 0 and self._text_id <= event_id
 
     async def follow(self, event_id: int = 0) -> AsyncGenerator[Batch]:
         """Batches of the events after `event_id`, as they come, until the turn has ended.

@@ -32,7 +32,8 @@ class UserMessage(Struct, frozen=True):
     @property
     def fingerprint(self) -> str:
         """What recognises the same message when it is sent again, in hex."""
-        digest = hashlib.sha256(self.text.encode("utf-8", "surrogatepass"))
+        text = self.text.encode("utf-8", "surrogatepass")
+        digest = hashlib.sha256(b"%d\0" % len(text) + text)
         for attachment in self.attachments:
             digest.update(
                 b"\0" + attachment.sha256.encode() + attachment.name.encode("utf-8", "surrogatepass")

@@ -27,6 +27,7 @@ class Said:
         self._broken = False
         self._anew = 0
         self._half: tuple[Hashable, str] = (None, "")
+        self._lost = ""
         self._shown: str | None = None
         """What is to be seen, where that is more than what was said anew so far."""
 
@@ -108,12 +109,16 @@ class Said:
 
     def lose(self, keys: Iterable[Hashable]) -> None:
         """These parts were lost in their middle, and others come in their place."""
+        lost = [self._parts.pop(key) for key in list(keys) if key in self._parts]
         if self._shown is None:
-            self._shown = self._all()
-        for key in keys:
-            self._parts.pop(key, None)
+            self._lost = _BREAK.join("".join(said) for said in lost)
+            self._shown = _BREAK.join(text for text in (self._all(), self._lost) if text)
         self._half = (None, "")
         self._last, self._broken = None, False
+
+    def in_view(self, text: str) -> str:
+        """What is to be seen of an answer of which `text` was said, where it is one that is given once more."""
+        return text if self._shown is None else self._lost
 
     def caught_up(self, out: Out) -> None:
         """The answer that was given once more has ended, so it is what counts."""

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from deep_chat_proxy.errors import ChatError
+from deep_chat_proxy.errors import TURN_ACTIVE, ChatError
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.checkpoint import TURN
@@ -30,7 +30,7 @@ async def post(
     try:
         return await _post(api, thread_id, body, pace, within=within)
     except ChatError as fault:
-        if surely_not_taken(fault):
+        if surely_not_taken(fault) or fault.problem is TURN_ACTIVE:
             raise
         logger.info("turn %s: looking for a message: %s", current_turn.get(), fault.cause)
     return await find(api, thread_id, body) or await _post(api, thread_id, body, pace, within=within)

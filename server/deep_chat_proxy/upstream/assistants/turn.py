@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from deep_chat_proxy.errors import CUT_OFF, ChatError
+from deep_chat_proxy.errors import CUT_OFF, TURN_ACTIVE, ChatError
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Accepted, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
@@ -67,7 +67,9 @@ class AssistantsTurn:
         run = await self._run_so_far(thread_id)
         if self._mark.run_id is not None and run is None:
             logger.info("turn %s: the back end no longer has the run", current_turn.get())
-            self._mark, thread_id = Checkpoint(notice=THREAD_LOST), None
+            # One that the turn itself has opened held nothing before.
+            notice = THREAD_LOST if self._anchored_before(memory) else self._mark.notice
+            self._mark, thread_id = Checkpoint(notice=notice), None
             memory = replace(memory, anchor=None)
         if run is None:
             await self._run_body()
@@ -78,6 +80,10 @@ class AssistantsTurn:
         async with aclosing(self._answer(thread_id, run)) as batches:
             async for batch in batches:
                 yield batch
+
+    def _anchored_before(self, memory: Memory) -> bool:
+        thread_id = memory.anchored(AnchorKind.THREAD)
+        return thread_id is not None and thread_id != self._mark.thread_id
 
     async def _run_so_far(self, thread_id: str | None) -> Run | None:
         """The run that another process has made for this turn."""
@@ -107,11 +113,13 @@ class AssistantsTurn:
             thread_id = await self._api.create_thread(earlier)
             self._anchored = False
             await self._set(thread_id=thread_id, notice=notice, posting=False)
-            await self._post(thread_id, body)
+            await self._post(thread_id, body, opened=True)
         return thread_id
 
-    async def _post(self, thread_id: str, body: Mapping[str, Any]) -> bool:
-        """Post the message, unless it is there; False where the back end no longer has the thread."""
+    async def _post(self, thread_id: str, body: Mapping[str, Any], *, opened: bool = False) -> bool:
+        """Post the message, unless it is there; False where the back end no longer has a thread that was not `opened`
+        just now.
+        """
         try:
             message_id = self._mark.message_id
             if message_id is None and self._mark.posting:
@@ -121,9 +129,9 @@ class AssistantsTurn:
                 message_id = await post(
                     self._api, thread_id, body, self._options.pace, within=self._options.close_within
                 )
-        except UpstreamError as fault:
-            self._refused = surely_not_taken(fault)
-            if fault.status != 404:
+        except ChatError as fault:
+            self._refused = surely_not_taken(fault) or fault.problem is TURN_ACTIVE
+            if opened or not isinstance(fault, UpstreamError) or fault.status != 404:
                 raise
             logger.info("turn %s: the back end no longer has the thread", current_turn.get())
             return False

@@ -69,6 +69,11 @@ class Translator:
         self.said.lose([self._round])
 
     @property
+    def text_in_view(self) -> str:
+        """What is to be seen of this completion, or of the one in whose place it came."""
+        return self.said.in_view(self.text)
+
+    @property
     def text(self) -> str:
         """What this completion has said."""
         return self.said.text(self._round) or ""

@@ -55,8 +55,9 @@ class ChatTurn:
             self._notice = THREAD_ELSEWHERE
             memory = Memory()
         self._earlier = newest(mended(memory.entries)[1], self._tokens)
-        said = UserSaid(self._message.text, await self._files.take(self._message.attachments))
-        record = self._record = TurnRecord(self._thread, self._files, said)
+        own = memory.own
+        files = () if own else await self._files.take(self._message.attachments)
+        record = self._record = TurnRecord(self._thread, self._files, UserSaid(self._message.text, files))
         if memory.own:
             record.go_on(memory.own)
             self._accepted = True
@@ -192,7 +193,7 @@ class ChatTurn:
         """As in `UpstreamTurn`. A completion ends with its connection."""
         try:
             if self._accepted and self._record is not None:
-                text = "" if self._translator.calls else self._translator.text
+                text = "" if self._translator.calls else self._translator.text_in_view
                 failed = self._failed or self._translator.failed
                 await self._record.break_off(text, failed=failed)
         finally:

@@ -86,8 +86,9 @@ class Asking:
         if not cut(fault):
             return not taken and await self._remedied(fault)
         logger.info("turn %s: a response was lost: %s", current_turn.get(), fault.cause)
-        self._follower.translator.lose()
         self._tries -= 1
+        if self._tries > 0:
+            self._follower.translator.lose()
         return self._tries > 0
 
     def _acted(self, fault: ChatError) -> bool:

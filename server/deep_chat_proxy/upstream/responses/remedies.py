@@ -31,8 +31,10 @@ class Remedy(StrEnum):
     NAME_FILES = "name files"
 
 
-AGAIN_AND_AGAIN = frozenset({Remedy.SHORTEN, Remedy.WAIT})
-"""Less can be sent until nothing is left that could be left out, and waiting has a bound of its own."""
+AGAIN_AND_AGAIN = frozenset({Remedy.SEND_HISTORY, Remedy.SHORTEN, Remedy.WAIT})
+"""Each response may be forgotten once, less can be sent until nothing is left that could be left out, and waiting has a
+bound of its own.
+"""
 
 
 def remedy_for(fault: UpstreamError, place: Place) -> Remedy | None:

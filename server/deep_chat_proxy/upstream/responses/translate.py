@@ -106,6 +106,11 @@ class Translator:
         self.said.lose(self._keys)
 
     @property
+    def text_in_view(self) -> str:
+        """What is to be seen of this response, or of the one in whose place it came."""
+        return self.said.in_view(self.text)
+
+    @property
     def text(self) -> str:
         """What this response has said."""
         return "\n\n".join(text for key in self._keys if (text := self.said.text(key)))

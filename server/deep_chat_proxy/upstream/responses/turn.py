@@ -7,6 +7,7 @@ from deep_chat_proxy.errors import TOO_MANY_ROUNDS, ChatError
 from deep_chat_proxy.turn.events import Completed, ToolCallsRequested, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.transcript import Memory, UserSaid
 from deep_chat_proxy.upstream.attachments import MessageFiles
 from deep_chat_proxy.upstream.closing import discard, in_time
 from deep_chat_proxy.upstream.picked_up import told
@@ -58,7 +59,7 @@ class ResponsesTurn:
         self._marks.read(memory.checkpoint)
         footing = Footing(self._server, self._thread, self._marks, way, memory)
         asking = Asking(self._server, footing, self._marks, self._follower)
-        new = await self._new_message(way)
+        new = await self._new_message(way, memory)
         asking.code_files = new.code_files
         begun = self._begun = _Begun(footing, asking, TurnRecord(self._thread, self._attached, new.said))
         if memory.own:
@@ -71,9 +72,12 @@ class ResponsesTurn:
             async for batch in batches:
                 yield batch
 
-    async def _new_message(self, way: Way) -> NewMessage:
+    async def _new_message(self, way: Way, memory: Memory) -> NewMessage:
         upload = self._server.options.upload
         if not (way is Way.CONVERSATION if upload is None else upload):
+            if memory.own and isinstance(memory.own[0], UserSaid):
+                # Its files are kept with it; those that came may be gone.
+                return NewMessage(memory.own[0])
             return await sent_along(self._message, self._attached)
         with_code = self._server.options.code_interpreter
         return await uploaded(self._message, self._uploads, self._marks, with_code=with_code)
@@ -142,7 +146,7 @@ class ResponsesTurn:
             await in_time(self._follower.end(), within, "the response could not be ended")
             if self._begun is not None and self._begun.footing.accepted:
                 translator = self._follower.translator
-                text = "" if translator.ended and not translator.failed else translator.text
+                text = "" if translator.ended and not translator.failed else translator.text_in_view
                 await self._begun.record.break_off(text, failed=self._failed or translator.failed)
             elif not self._marks.now.sending:
                 await in_time(self._take_back(), within, "what was not used stays at the back end")
