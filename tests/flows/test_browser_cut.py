@@ -25,7 +25,7 @@ TEXT = "weather in Paris then in Rome"
 WHOLE = "Here is the weather:\n\n- **Paris**: 21 °C, partly cloudy\n- **Rome**: 20 °C, windy\n"
 COUNTED = "".join(f"{number} " for number in range(1, 31))
 # Slow enough that a page is back before its turn has ended.
-SLOW = LocalOptions(token_delay=0.01, poll_after_ms=5)
+SLOW = LocalOptions(token_delay=0.004, poll_after_ms=5)
 
 
 @pytest.fixture(params=DIALECTS)

@@ -60,9 +60,9 @@ async def test_two_hundred_streams_end_in_time_and_every_answer_is_whole_after_t
 
     assert status == 0
     assert took < WITHIN + 0.5
-    # Those that were soon at their end came to it.
+    # Those that were soon at their end came to it; of each the beginning was read before.
     assert {answer.error for answer in ended} - {None} == {RESTARTING}
-    assert {answer.text for answer in ended if answer.error is None} <= {COUNTED}
+    assert all(COUNTED.endswith(answer.text) for answer in ended if answer.error is None)
     assert {answer.text for answer in whole} == {COUNTED}
     # Every message is there once: with its answer, in a conversation of its own.
     assert [len(items) for items in held] == [2] * (STREAMS if held else 0)
