@@ -155,7 +155,7 @@ def test_a_turn_that_is_well_is_silent_for_as_long_as_any_of_its_calls_may_be(
     assert settings.longest_silence == longest
 
 
-@pytest.mark.parametrize(("shutdown", "clearing"), [(1.0, 0.5), (4.0, 2.0), (8.0, 2.0), (86_400.0, 2.0)])
+@pytest.mark.parametrize(("shutdown", "clearing"), [(1.0, 0.5), (4.0, 2.0), (8.0, 3.0), (86_400.0, 3.0)])
 def test_little_of_the_time_for_a_shutdown_is_for_clearing_up(shutdown: float, clearing: float) -> None:
     assert Settings(shutdown=shutdown).clearing == clearing
 

@@ -223,7 +223,7 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     @property
     def clearing(self) -> float:
         """How much of the time for a shutdown is for clearing up, in seconds; turns have the rest to come to their end."""
-        return min(2.0, self.shutdown / 2)
+        return min(3.0, self.shutdown / 2)
 
     @property
     def turn_limits(self) -> TurnLimits:
