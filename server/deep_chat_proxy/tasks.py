@@ -7,6 +7,13 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+async def undisturbed(running: asyncio.Future[T]) -> T:
+    """The result of what runs, which goes on also where whoever waits for it is stopped."""
+    # Where nobody waits any longer, nobody else asks for its failure.
+    running.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(running)
+
+
 class Tasks:
     """Starts tasks, keeps them until they end, and ends them all on `close`."""
 
@@ -25,10 +32,7 @@ class Tasks:
 
     async def see_through(self, work: Coroutine[Any, Any, T], *, name: str) -> T:
         """Do all of `work`, also where whoever waits for it is stopped meanwhile."""
-        task = self.start(work, name=name)
-        # Where nobody waits any longer, nobody else asks for its failure.
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(task)
+        return await undisturbed(self.start(work, name=name))
 
     async def finish(self) -> None:
         """Wait until what runs has ended by itself."""

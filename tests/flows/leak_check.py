@@ -9,9 +9,10 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_openai
 from deep_chat_proxy.local_openai.objects import OUTPUT
 from deep_chat_proxy.local_openai.state import LocalState
+from deep_chat_proxy.tools import Tool
 from deep_chat_proxy.tools.weather import get_weather
 from flows.crowd import Crowd
 from flows.server import DIALECTS, settings_for
@@ -121,28 +123,31 @@ class Whole:
 
 
 @asynccontextmanager
-async def whole(store: Path, dialect: str) -> AsyncIterator[Whole]:
-    """Run both as the command does."""
-    local = create_local_openai(OPTIONS)
-    back = web.AppRunner(local, access_log=None, handler_cancellation=True, shutdown_timeout=1)
-    await back.setup()
-    await web.TCPSite(back, "127.0.0.1", 0).start()
-    settings = settings_for(
-        f"http://127.0.0.1:{back.addresses[0][1]}/v1",
-        store=f"sqlite:{store}",
-        secret="s" * 32,
-        grace=0,
-        **DIALECTS[dialect],
-    )
-    app = create_app(settings, tools=[get_weather, ponder])
-    front = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=5)
-    await front.setup()
-    await web.TCPSite(front, "127.0.0.1", 0).start()
+async def run(app: web.Application, shutdown: float) -> AsyncIterator[web.AppRunner]:
+    """Run an application as the command does, at a free port."""
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=shutdown)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:
-        yield Whole(front, local[STATE], dialect)
+        yield runner
     finally:
-        await front.cleanup()
-        await back.cleanup()
+        await runner.cleanup()
+
+
+def server(base_url: str, store: Path, dialect: str, *tools: Tool[..., Any], **more: Any) -> web.Application:
+    """A server whose turns end with their last connection."""
+    chosen = {"store": f"sqlite:{store}", "secret": "s" * 32, "grace": 0, **more, **DIALECTS[dialect]}
+    return create_app(settings_for(base_url, **chosen), tools=tools)
+
+
+@asynccontextmanager
+async def whole(store: Path, dialect: str) -> AsyncIterator[Whole]:
+    """Run both."""
+    local = create_local_openai(OPTIONS)
+    async with run(local, 1) as back:
+        base_url = f"http://127.0.0.1:{back.addresses[0][1]}/v1"
+        async with run(server(base_url, store, dialect, get_weather, ponder), 5) as front:
+            yield Whole(front, local[STATE], dialect)
 
 
 async def check(turns: int, folder: Path, dialect: str) -> None:
@@ -181,7 +186,7 @@ def sockets() -> list[str]:
     return [target for target in found if target.startswith("socket:")]
 
 
-def main(turns: int, dialect: str) -> None:
+def main(check: Callable[[int, Path, str], Coroutine[Any, Any, None]], turns: int, dialect: str) -> None:
     """Check with this many turns; the temporary folder of the process must be its own."""
     complaints = Complaints()
     before = sockets()
@@ -196,4 +201,4 @@ def main(turns: int, dialect: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(check, int(sys.argv[1]), sys.argv[2])

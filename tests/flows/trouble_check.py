@@ -4,10 +4,8 @@ python -W error -m flows.trouble_check TURNS DIALECT
 """
 
 import asyncio
-import gc
 import re
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,13 +13,11 @@ from pathlib import Path
 
 from aiohttp import web
 
-from deep_chat_proxy import create_app
 from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_openai
 from deep_chat_proxy.local_openai.state import LocalState
 from deep_chat_proxy.tools.weather import get_weather
 from flows.fault_proxy import FaultProxy
-from flows.leak_check import Complaints, Whole, resident, sockets
-from flows.server import DIALECTS, settings_for
+from flows.leak_check import Whole, main, resident, run, server
 from flows.trouble import DEADLINES, FAULTS, Trouble
 
 SEED = 20261128
@@ -49,29 +45,14 @@ class Beset(Whole):
 
 @asynccontextmanager
 async def beset(store: Path, dialect: str) -> AsyncIterator[Beset]:
-    """Run them as the command does."""
+    """Run them."""
     local = create_local_openai(OPTIONS)
-    back = web.AppRunner(local, access_log=None, handler_cancellation=True, shutdown_timeout=1)
-    await back.setup()
-    await web.TCPSite(back, "127.0.0.1", 0).start()
-    async with FaultProxy.to(back.addresses[0][1]) as proxy:
-        chosen = {
-            "store": f"sqlite:{store}",
-            "secret": "s" * 32,
-            "grace": 0,
-            **DEADLINES,
-            **DIALECTS[dialect],
-        }
-        app = create_app(settings_for(proxy.base_url, **chosen), tools=[get_weather])
-        front = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=5)
-        await front.setup()
-        await web.TCPSite(front, "127.0.0.1", 0).start()
-        try:
-            yield Beset(front, local[STATE], dialect, proxy)
-        finally:
-            await front.cleanup()
-    assert proxy.connections == 0
-    await back.cleanup()
+    async with run(local, 1) as back:
+        async with FaultProxy.to(back.addresses[0][1]) as proxy:
+            app = server(proxy.base_url, store, dialect, get_weather, **DEADLINES)
+            async with run(app, 5) as front:
+                yield Beset(front, local[STATE], dialect, proxy)
+        assert proxy.connections == 0
 
 
 async def check(turns: int, folder: Path, dialect: str) -> None:
@@ -95,19 +76,5 @@ async def check(turns: int, folder: Path, dialect: str) -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-def main(turns: int, dialect: str) -> None:
-    """Check with this many turns after the warm-up; the temporary folder of the process must be its own."""
-    complaints = Complaints()
-    before = sockets()
-    with tempfile.TemporaryDirectory() as folder:
-        store, tempfile.tempdir = Path(folder) / "store", str(Path(folder) / "spool")
-        store.mkdir()
-        Path(tempfile.tempdir).mkdir()
-        asyncio.run(check(turns, store, dialect), debug=False)
-    gc.collect()
-    assert sockets() == before, sockets()
-    assert not complaints.found, complaints.found[:5]
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2])
+    main(check, int(sys.argv[1]), sys.argv[2])

@@ -10,6 +10,7 @@ from sqlite3 import Connection
 from typing import Any, Self, TypeVar
 
 from deep_chat_proxy.store.schema import SET_UP, STEPS
+from deep_chat_proxy.tasks import undisturbed
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -49,10 +50,7 @@ class Database:
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Do `work`, also where whoever waits for it is stopped: half of it would stand in everyone's way."""
-        running = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        # Where nobody waits any longer, nobody else asks for its failure.
-        running.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(running)
+        return await undisturbed(asyncio.get_running_loop().run_in_executor(self._thread, work))
 
     async def close(self) -> None:
         """Let what is being written be written, then close the file."""

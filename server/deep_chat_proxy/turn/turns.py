@@ -61,7 +61,7 @@ class LiveTurns:
         if thread_id not in self._active:
             # The process that had it may just have ended.
             await self.pick_up()
-        return self._active.get(thread_id) or await self._journal.last(thread_id, self._limits.readable)
+        return self.active(thread_id) or await self._journal.last(thread_id, self._limits.readable)
 
     async def saw(self, turn: LiveTurn | EndedTurn) -> None:
         """Somebody is shown the end of a turn that has ended."""
@@ -96,7 +96,7 @@ class LiveTurns:
         while True:
             if self._closing:
                 raise ChatError(SHUTTING_DOWN)
-            if (active := self._active.get(opened.thread_id)) is not None:
+            if (active := self.active(opened.thread_id)) is not None:
                 if active.answers(opened.message):
                     return active
                 await self._wait_for(active, deadline)

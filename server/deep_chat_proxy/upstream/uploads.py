@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from deep_chat_proxy.errors import ChatError
-from deep_chat_proxy.tasks import Tasks
+from deep_chat_proxy.tasks import Tasks, undisturbed
 from deep_chat_proxy.turn.message import Attachment
 from deep_chat_proxy.upstream.files import Files, SentFile
 
@@ -53,10 +53,7 @@ class Uploads:
             if attachment.sha256 not in stored
         ]
         try:
-            sent = asyncio.gather(*self._sending)
-            # Where the turn is stopped meanwhile, nobody else asks for a failure.
-            sent.add_done_callback(lambda done: done.cancelled() or done.exception())
-            await asyncio.shield(sent)
+            await undisturbed(asyncio.gather(*self._sending))
         finally:
             self._left = True
         order = {attachment.path: index for index, attachment in enumerate(attachments)}

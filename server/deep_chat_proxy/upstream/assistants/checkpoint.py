@@ -1,6 +1,5 @@
-"""Where a turn is, for whoever picks it up: kept before each call that changes the thread, and behind it."""
+"""Where a turn is: kept before each call that changes the thread, and behind it."""
 
-import msgspec
 from msgspec import Struct
 
 TURN = "deep_chat_turn"
@@ -9,8 +8,7 @@ TURN = "deep_chat_turn"
 
 class Checkpoint(Struct, frozen=True, omit_defaults=True):
     """`stored` are the uploads by their SHA-256, `thread_id` is a thread that the turn has opened, with `notice` for the
-    visitor. The message is on
-    its way (`posting`) or there (`message_id`), then the run is (`starting`, `run_id`).
+    visitor. The message is on its way (`posting`) or there (`message_id`), then the run is (`starting`, `run_id`).
     """
 
     stored: dict[str, str] = {}
@@ -20,12 +18,3 @@ class Checkpoint(Struct, frozen=True, omit_defaults=True):
     message_id: str | None = None
     starting: bool = False
     run_id: str | None = None
-
-    def encoded(self) -> bytes:
-        """For the store."""
-        return msgspec.json.encode(self)
-
-
-def read(body: bytes | None) -> Checkpoint:
-    """What another process has left, where one has begun the turn."""
-    return Checkpoint() if body is None else msgspec.json.decode(body, type=Checkpoint)

@@ -14,13 +14,14 @@ from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
-from deep_chat_proxy.upstream.assistants.checkpoint import TURN, Checkpoint, read
+from deep_chat_proxy.upstream.assistants.checkpoint import TURN, Checkpoint
 from deep_chat_proxy.upstream.assistants.following import RunFollower
 from deep_chat_proxy.upstream.assistants.mending import find_run
 from deep_chat_proxy.upstream.assistants.message import earlier_messages, message_body
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.assistants.posting import find, post
 from deep_chat_proxy.upstream.assistants.wire import Run
+from deep_chat_proxy.upstream.checkpoints import Checkpoints
 from deep_chat_proxy.upstream.client import UnsentError, surely_not_taken
 from deep_chat_proxy.upstream.closing import discard, in_time
 from deep_chat_proxy.upstream.failures import UpstreamError
@@ -52,7 +53,7 @@ class AssistantsTurn:
         self._message = message
         self._run_body = run_body
         self._uploads = Uploads(files)
-        self._mark = Checkpoint()
+        self._marks = Checkpoints(thread, Checkpoint())
         self._anchored = True
         self._accepted = False
         self._refused = False
@@ -61,15 +62,15 @@ class AssistantsTurn:
     async def start(self) -> Batches:
         """As in `UpstreamTurn`."""
         memory = await self._thread.memory()
-        self._mark = read(memory.checkpoint)
-        thread_id = memory.anchored(AnchorKind.THREAD) or self._mark.thread_id
+        self._marks.read(memory.checkpoint)
+        thread_id = memory.anchored(AnchorKind.THREAD) or self._marks.now.thread_id
         self._anchored = memory.anchored(AnchorKind.THREAD) is not None
         run = await self._run_so_far(thread_id)
-        if self._mark.run_id is not None and run is None:
+        if self._marks.now.run_id is not None and run is None:
             logger.info("turn %s: the back end no longer has the run", current_turn.get())
             # One that the turn itself has opened held nothing before.
-            notice = THREAD_LOST if self._anchored_before(memory) else self._mark.notice
-            self._mark, thread_id = Checkpoint(notice=notice), None
+            notice = THREAD_LOST if self._anchored_before(memory) else self._marks.now.notice
+            self._marks.now, thread_id = Checkpoint(notice=notice), None
             memory = replace(memory, anchor=None)
         if run is None:
             await self._run_body()
@@ -83,16 +84,16 @@ class AssistantsTurn:
 
     def _anchored_before(self, memory: Memory) -> bool:
         thread_id = memory.anchored(AnchorKind.THREAD)
-        return thread_id is not None and thread_id != self._mark.thread_id
+        return thread_id is not None and thread_id != self._marks.now.thread_id
 
     async def _run_so_far(self, thread_id: str | None) -> Run | None:
         """The run that another process has made for this turn."""
-        if thread_id is None or not self._mark.starting:
+        if thread_id is None or not self._marks.now.starting:
             return None
-        if self._mark.run_id is None:
+        if self._marks.now.run_id is None:
             return await find_run(self._api, thread_id, self._thread.turn_id)
         try:
-            return (await self._api.get_run(thread_id, self._mark.run_id))[0]
+            return (await self._api.get_run(thread_id, self._marks.now.run_id))[0]
         except UpstreamError as fault:
             if fault.status != 404:
                 raise
@@ -101,18 +102,18 @@ class AssistantsTurn:
     async def _bring(self, memory: Memory, thread_id: str | None) -> str:
         """Bring the message onto its thread; returns that."""
         sent = await self._uploads.send(
-            self._message.attachments, self._mark.stored, lambda stored: self._set(stored=stored)
+            self._message.attachments, self._marks.now.stored, lambda stored: self._marks.keep(stored=stored)
         )
         body = message_body(self._message, sent, self._options.file_tool)
         body["metadata"] = {TURN: self._thread.turn_id}
-        notice = self._mark.notice if thread_id is not None or memory.whole else THREAD_ELSEWHERE
+        notice = self._marks.now.notice if thread_id is not None or memory.whole else THREAD_ELSEWHERE
         if thread_id is not None and not await self._post(thread_id, body):
             self._anchored, thread_id, notice = False, None, THREAD_LOST
         if thread_id is None:
             earlier = earlier_messages(memory.entries) if memory.whole else []
             thread_id = await self._api.create_thread(earlier)
             self._anchored = False
-            await self._set(thread_id=thread_id, notice=notice, posting=False)
+            await self._marks.keep(thread_id=thread_id, notice=notice, posting=False)
             await self._post(thread_id, body, opened=True)
         return thread_id
 
@@ -121,11 +122,11 @@ class AssistantsTurn:
         just now.
         """
         try:
-            message_id = self._mark.message_id
-            if message_id is None and self._mark.posting:
+            message_id = self._marks.now.message_id
+            if message_id is None and self._marks.now.posting:
                 message_id = await find(self._api, thread_id, body)
             if message_id is None:
-                await self._set(posting=True)
+                await self._marks.keep(posting=True)
                 message_id = await post(
                     self._api, thread_id, body, self._options.pace, within=self._options.close_within
                 )
@@ -137,18 +138,18 @@ class AssistantsTurn:
             return False
         self._refused = False
         # What happens next, the run, is kept with it.
-        await self._set(message_id=message_id, starting=True)
+        await self._marks.keep(message_id=message_id, starting=True)
         return True
 
     async def _answer(self, thread_id: str, run: Run | None) -> Batches:
         async with aclosing(await self._batches(thread_id, run)) as batches:
             async for batch in batches:
-                if self._follower.run_id is not None and self._mark.run_id is None:
-                    await self._set(run_id=self._follower.run_id)
+                if self._follower.run_id is not None and self._marks.now.run_id is None:
+                    await self._marks.keep(run_id=self._follower.run_id)
                 if not self._accepted:
                     self._accepted = True
                     await self._keep_thread()
-                    notice = self._mark.notice
+                    notice = self._marks.now.notice
                     yield [Accepted(), *(self._follower.notice(notice) if notice else ())]
                 yield batch
 
@@ -177,14 +178,9 @@ class AssistantsTurn:
             async for batch in batches:
                 yield batch
 
-    async def _set(self, **known: Any) -> None:
-        """Keep what is known or about to happen now."""
-        self._mark = replace(self._mark, **known)
-        await self._thread.checkpoint(self._mark.encoded())
-
     async def _keep_thread(self) -> None:
         """The thread holds a message, so the next one belongs there too."""
-        thread_id = self._mark.thread_id
+        thread_id = self._marks.now.thread_id
         if not self._anchored and thread_id is not None:
             self._anchored = True
             anchor = Anchor(AnchorKind.THREAD, thread_id)
@@ -201,7 +197,7 @@ class AssistantsTurn:
         try:
             await in_time(self._follower.end(), within, "the run could not be ended")
             # After a failure of the server's own there may be a run all the same.
-            if (self._refused and self._follower.run_id is None) or not self._mark.posting:
+            if (self._refused and self._follower.run_id is None) or not self._marks.now.posting:
                 await in_time(self._take_back(), within, "what was not used stays at the back end")
             else:
                 await self._keep_thread()
@@ -212,9 +208,9 @@ class AssistantsTurn:
         """Nothing stays of a message that was not taken: the visitor will send it again."""
         try:
             thread_id = self._follower.thread_id
-            if not self._anchored and self._mark.thread_id is not None:
-                await self._api.delete_thread(self._mark.thread_id)
-            elif thread_id is not None and self._mark.message_id is not None:
-                await self._api.delete_message(thread_id, self._mark.message_id)
+            if not self._anchored and self._marks.now.thread_id is not None:
+                await self._api.delete_thread(self._marks.now.thread_id)
+            elif thread_id is not None and self._marks.now.message_id is not None:
+                await self._api.delete_message(thread_id, self._marks.now.message_id)
         finally:
             await self._uploads.take_back()

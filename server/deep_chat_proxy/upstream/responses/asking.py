@@ -14,7 +14,7 @@ from deep_chat_proxy.upstream.attachments import MessageFiles
 from deep_chat_proxy.upstream.client import Call, cut, surely_not_taken
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.responses.arrived import answer_to, made_response, new_items
-from deep_chat_proxy.upstream.responses.checkpoint import Checkpoints
+from deep_chat_proxy.upstream.responses.checkpoint import Marks
 from deep_chat_proxy.upstream.responses.following import ResponseFollower
 from deep_chat_proxy.upstream.responses.footing import Footing
 from deep_chat_proxy.upstream.responses.items import Item, declined, items
@@ -39,7 +39,7 @@ class Asking:
     """
 
     def __init__(
-        self, server: ResponsesServer, footing: Footing, marks: Checkpoints, follower: ResponseFollower
+        self, server: ResponsesServer, footing: Footing, marks: Marks, follower: ResponseFollower
     ) -> None:
         self._server = server
         self._footing = footing

@@ -1,12 +1,8 @@
-"""Where a turn is, for whoever picks it up: kept before each response is asked for, and when it has its id."""
+"""Where a turn is: kept before each response is asked for, and when it has its id."""
 
-from typing import Any
-
-import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
-from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.upstream.checkpoints import Checkpoints
 
 
 class Checkpoint(Struct, frozen=True, omit_defaults=True):
@@ -22,23 +18,4 @@ class Checkpoint(Struct, frozen=True, omit_defaults=True):
     response_id: str | None = None
 
 
-class Checkpoints:
-    """The checkpoint of one turn; `now` is where it is."""
-
-    def __init__(self, thread: Thread) -> None:
-        self._thread = thread
-        self.now = Checkpoint()
-
-    def read(self, body: bytes | None) -> None:
-        """Go on from what another process has left, where one has begun the turn."""
-        if body is not None:
-            self.now = msgspec.json.decode(body, type=Checkpoint)
-
-    def note(self, **known: Any) -> None:
-        """What matters to this process alone."""
-        self.now = replace(self.now, **known)
-
-    async def keep(self, **known: Any) -> None:
-        """Keep what is known or about to happen now."""
-        self.note(**known)
-        await self._thread.checkpoint(msgspec.json.encode(self.now))
+Marks = Checkpoints[Checkpoint]

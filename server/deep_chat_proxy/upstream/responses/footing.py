@@ -10,7 +10,7 @@ from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
 from deep_chat_proxy.upstream.responses.arrived import how_many, new_items
-from deep_chat_proxy.upstream.responses.checkpoint import Checkpoints
+from deep_chat_proxy.upstream.responses.checkpoint import Marks
 from deep_chat_proxy.upstream.responses.options import Way
 from deep_chat_proxy.upstream.responses.place import Place
 from deep_chat_proxy.upstream.responses.server import ResponsesServer
@@ -23,7 +23,7 @@ class Footing:
     """
 
     def __init__(
-        self, server: ResponsesServer, thread: Thread, marks: Checkpoints, way: Way, memory: Memory
+        self, server: ResponsesServer, thread: Thread, marks: Marks, way: Way, memory: Memory
     ) -> None:
         self._server = server
         self._thread = thread

@@ -8,7 +8,7 @@ from deep_chat_proxy.turn.transcript import AttachedFile, UserSaid
 from deep_chat_proxy.upstream.assistants.message import DATA_TYPES
 from deep_chat_proxy.upstream.attachments import MessageFiles, is_document, is_text, not_taken
 from deep_chat_proxy.upstream.files import SentFile
-from deep_chat_proxy.upstream.responses.checkpoint import Checkpoints
+from deep_chat_proxy.upstream.responses.checkpoint import Marks
 from deep_chat_proxy.upstream.uploads import Uploads
 
 # A message needs a content; this stands where a visitor sent files and no word.
@@ -27,9 +27,7 @@ async def sent_along(message: UserMessage, files: MessageFiles) -> NewMessage:
     return NewMessage(UserSaid(message.text or _FILES_ONLY, await files.take(message.attachments)))
 
 
-async def uploaded(
-    message: UserMessage, uploads: Uploads, marks: Checkpoints, *, with_code: bool
-) -> NewMessage:
+async def uploaded(message: UserMessage, uploads: Uploads, marks: Marks, *, with_code: bool) -> NewMessage:
     """The message with its files uploaded, but for those that are stored already by `marks`; data goes to the code interpreter where there is one (`with_code`).
 
     Raises ChatError for a file that the assistant can do nothing with, and where one is refused.

@@ -13,7 +13,7 @@ from deep_chat_proxy.upstream.closing import discard, in_time
 from deep_chat_proxy.upstream.picked_up import told
 from deep_chat_proxy.upstream.record import TurnRecord
 from deep_chat_proxy.upstream.responses.asking import Asking
-from deep_chat_proxy.upstream.responses.checkpoint import Checkpoints
+from deep_chat_proxy.upstream.responses.checkpoint import Checkpoint, Marks
 from deep_chat_proxy.upstream.responses.following import ResponseFollower
 from deep_chat_proxy.upstream.responses.footing import Footing
 from deep_chat_proxy.upstream.responses.made_files import MadeFiles
@@ -44,7 +44,7 @@ class ResponsesTurn:
         self._server = server
         self._thread = thread
         self._message = message
-        self._marks = Checkpoints(thread)
+        self._marks = Marks(thread, Checkpoint())
         self._uploads = Uploads(server.files)
         self._attached = MessageFiles(thread, longest=server.options.longest_text)
         self._made = MadeFiles(server.files, server.options.largest_file)
