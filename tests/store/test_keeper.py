@@ -1,6 +1,6 @@
 """A turn's hold on the store: what it leaves there is its thread's and its visitor's."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.store.sqlite import SqliteStore
 from deep_chat_proxy.store.turns import SqliteTurns
 from deep_chat_proxy.turn.events import FileKind, FileMade, ToolCall, ToolOutput
+from deep_chat_proxy.turn.held import Held, HeldKind
 from deep_chat_proxy.turn.message import Attachment
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, AssistantSaid, Memory, UserSaid
 from playing import ended_turn, opened_turn
@@ -56,6 +57,14 @@ async def test_a_file_that_is_told_of_once_more_is_the_same_one(kept: Kept) -> N
 
     assert await kept.keeper().file_made(made) == first
     assert await kept.keeper().file_made(FileMade("file-def", "a.csv", FileKind.ANY)) != first
+
+
+async def test_a_file_of_the_thread_is_known_by_the_back_ends_name(kept: Kept) -> None:
+    file = await kept.keeper().file_made(FileMade("file-abc", "a.csv", FileKind.ANY))
+
+    assert await kept.keeper().known_file("file-abc") == file
+    assert await kept.keeper().known_file("file-def") is None
+    assert await kept.keeper().known_file("") is None
 
 
 async def test_files_that_have_no_name_at_the_back_end_are_different_ones(kept: Kept, tmp_path: Path) -> None:
@@ -103,6 +112,39 @@ async def test_a_turn_names_itself_and_knows_its_own_last_checkpoint_only(kept: 
 
     assert (await keeper.memory()).checkpoint == b"second"
     assert (await kept.keeper("turn-2").memory()).checkpoint is None
+
+
+async def test_a_turn_knows_from_its_beginning_on_what_was_said_before_it(kept: Kept) -> None:
+    await kept.keeper().record([SAID], anchor=ANCHOR, covered=True)
+    keeper = kept.keeper("turn-2")
+    assert await keeper.begin()
+
+    assert await keeper.memory() == await keeper.memory() == Memory(ANCHOR, (SAID,), 1)
+
+
+HELD = Held(HeldKind.FILE, "file-1", "a")
+Writes = Callable[[StoreKeeper], Awaitable[None]]
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        lambda keeper: keeper.hold(Held(HeldKind.FILE, "file-2", "b")),
+        lambda keeper: keeper.release(HELD),
+        lambda keeper: keeper.record([AssistantSaid("Hi")]),
+        lambda keeper: keeper.restart(),
+    ],
+    ids=["hold", "release", "record", "restart"],
+)
+async def test_a_turn_that_has_written_something_knows_that_too(kept: Kept, writes: Writes) -> None:
+    await kept.keeper("turn-0").record([SAID], anchor=ANCHOR, covered=True)
+    await kept.keeper("turn-0").hold(HELD)
+    keeper = kept.keeper()
+    before = await kept.keeper().memory()
+    assert await keeper.begin()
+    await writes(keeper)
+
+    assert await keeper.memory() == await kept.keeper().memory() != before
 
 
 async def test_a_thread_that_begins_anew_forgets_what_its_turn_has_said_too(kept: Kept) -> None:

@@ -104,3 +104,14 @@ async def test_a_file_that_is_larger_than_the_shelf_drives_no_other_from_it(tmp_
     too_large = await shelf.copy(spooled(tmp_path, b"bbbbbb"))
 
     assert (await shelf.read(kept), await shelf.read(too_large)) == (b"aaaa", None)
+
+
+async def test_processes_that_make_room_at_the_same_time_do_not_disturb_each_other(tmp_path: Path) -> None:
+    shelves = [Shelf(tmp_path / "shelf", 3) for _ in range(4)]
+    files = [tmp_path / f"file-{number}" for number in range(80)]
+    for file in files:
+        file.write_bytes(b"x")
+    keys = await asyncio.gather(*(shelves[number % 4].take(file) for number, file in enumerate(files)))
+
+    assert len(keys) == len(files)
+    assert 1 <= len(list((tmp_path / "shelf").iterdir())) <= 8

@@ -12,7 +12,7 @@ from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.transcript import Memory
 from playing import until
 
-THREAD = ThreadRecord("t1", "visitor-1")
+THREAD = ThreadRecord("t1", "visitor-1", 1.5)
 FILE = FileRecord("f1", "t1", "visitor-1", "file-abc", 'ü "x".csv', FileKind.ANY, "key-1")
 AWKWARD = "'; DROP TABLE thread; -- \x00 \N{ROCKET} %_"
 
@@ -45,7 +45,7 @@ async def test_what_is_not_there_is_none() -> None:
 
 async def test_any_text_is_kept_as_it_is() -> None:
     store = await SqliteStore.open(":memory:")
-    awkward = ThreadRecord(AWKWARD, AWKWARD)
+    awkward = ThreadRecord(AWKWARD, AWKWARD, 1.5)
     await store.add_thread(awkward)
 
     assert await store.thread(AWKWARD) == awkward
@@ -67,7 +67,7 @@ async def test_a_store_outlives_a_restart_and_its_folder_is_made(tmp_path: Path)
 async def test_two_processes_share_a_store(tmp_path: Path) -> None:
     path = str(tmp_path / "store.sqlite3")
     one, other = await SqliteStore.open(path), await SqliteStore.open(path)
-    threads = [ThreadRecord(f"t{number}", "v") for number in range(20)]
+    threads = [ThreadRecord(f"t{number}", "v", 1.5) for number in range(20)]
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         for number, thread in enumerate(threads):
             group.create_task((one, other)[number % 2].add_thread(thread))
@@ -97,3 +97,11 @@ async def test_the_file_is_for_its_owner_only_in_a_folder_that_is_for_everyone(t
 
     assert modes
     assert set(modes.values()) == {0o600}
+
+
+async def test_processes_that_make_the_store_at_the_same_time_all_come_to_have_it(tmp_path: Path) -> None:
+    for number in range(10):
+        where = str(tmp_path / str(number) / "store.sqlite3")
+        stores = await asyncio.gather(*(SqliteStore.open(where) for _ in range(12)))
+        for store in stores:
+            await store.close()

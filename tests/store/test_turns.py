@@ -341,7 +341,7 @@ async def test_the_files_of_messages_that_are_being_answered_are_known_to_every_
 
 async def test_what_a_turn_needed_to_be_picked_up_does_not_stay_when_it_has_ended(turns: SqliteTurns) -> None:
     await turns.begin(opened_turn())
-    await turns.checkpoint("turn-1", b"somewhere")
+    await turns.checkpoint(opened_turn(), b"somewhere")
     await turns.begin_calls("turn-1", CALLS, picked_up=False)
     await turns.end(ended(), seen=True)
 
@@ -368,7 +368,7 @@ async def test_what_a_turn_came_to_is_kept_for_as_long_as_it_can_be_read_and_no_
     assert await turns.last("thread-1", 60) == ended("turn-1")
 
     await turns.end(ended("turn-2"), seen=True)
-    assert await forgetful.begin(opened_turn("turn-3", thread_id="thread-2"))
+    await forgetful.clear_away()
     assert await turns.last("thread-1", 60) is None
 
 

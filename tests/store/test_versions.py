@@ -11,9 +11,19 @@ from deep_chat_proxy.store.processes import Process
 from deep_chat_proxy.store.records import ThreadRecord
 from deep_chat_proxy.store.schema import STEPS
 from deep_chat_proxy.store.sqlite import SqliteStore
+from deep_chat_proxy.store.threads import SqliteThreads
 from deep_chat_proxy.store.turns import SqliteTurns
-from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, AssistantSaid, Entry, Memory, UserSaid
-from playing import opened_turn
+from deep_chat_proxy.turn.events import FileKind
+from deep_chat_proxy.turn.transcript import (
+    Anchor,
+    AnchorKind,
+    AssistantSaid,
+    AttachedFile,
+    Entry,
+    Memory,
+    UserSaid,
+)
+from playing import ended_turn, opened_turn
 
 PLENTY = 1_000_000
 NOW = "turn-2"
@@ -77,7 +87,9 @@ async def test_a_store_of_the_first_version_is_taken_over_with_its_threads_and_f
         file = await store.file("f")
         await store.close()
 
-        assert thread == ThreadRecord("t", "v")
+        assert thread is not None
+        assert thread == ThreadRecord("t", "v", thread.used_at)
+        assert thread.used_at > 1_700_000_000
         assert memory == Memory(Anchor(AnchorKind.THREAD, "thread_1"))
         assert not memory.whole
         assert file is not None
@@ -140,7 +152,10 @@ async def test_every_store_comes_to_have_the_same_tables(tmp_path: Path, version
 
     found = await asyncio.to_thread(columns)
 
-    assert set(found) == {"thread", "file", "entry", "turn", "call"}
+    assert set(found) == {
+        *("thread", "file", "entry", "turn", "call"),
+        *("exchange", "held", "leaving", "allowance"),
+    }
     assert {name for name, _, _ in found["thread"]} == {
         "thread_id",
         "visitor",
@@ -149,6 +164,8 @@ async def test_every_store_comes_to_have_the_same_tables(tmp_path: Path, version
         "anchor",
         "covered",
         "newest",
+        "title",
+        "used_at",
     }
     assert {name for name, _, _ in found["entry"]} == {"thread_id", "position", "body", "turn_id"}
 
@@ -175,3 +192,56 @@ async def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="a newer version of the server has made it"):
         await SqliteStore.open(str(path))
+
+
+def third(path: Path) -> None:
+    """A store of the third version: a thread with a picture in what was said on it, a made file, and two turns, one of
+    which goes on.
+    """
+    old = sqlite3.connect(path)
+    for step in STEPS[:3]:
+        old.executescript(step)
+    said = UserSaid("Look", (AttachedFile("a.png", "image/png", FileKind.IMAGE, key="0" * 32),))
+    old.execute(
+        "INSERT INTO thread (thread_id, visitor, anchor, upstream_id) VALUES ('t', 'v', 'response', 'resp_1')"
+    )
+    old.execute(
+        "INSERT INTO entry (thread_id, position, body) VALUES ('t', 1, ?)", (msgspec.json.encode(said),)
+    )
+    old.execute("INSERT INTO file VALUES ('f', 't', 'v', '', 'a.csv', 'any', 0, 'key-1')")
+    for turn_id, ended_at in (("ended", 1.0), ("open", None)):
+        message = msgspec.json.encode({"text": "Hello", "attachments": []})
+        old.execute(
+            "INSERT INTO turn (turn_id, thread_id, visitor, process, fingerprint, message, ended_at)"
+            " VALUES (?, 't', 'v', 'gone', 'f', ?, ?)",
+            (turn_id, message, ended_at),
+        )
+    old.execute("PRAGMA user_version=3")
+    old.commit()
+    old.close()
+
+
+async def test_what_a_store_of_the_third_version_holds_elsewhere_goes_with_its_thread(tmp_path: Path) -> None:
+    await asyncio.to_thread(third, tmp_path / "store.sqlite3")
+    store = await SqliteStore.open(str(tmp_path / "store.sqlite3"))
+    threads = SqliteThreads(store.database)
+    await threads.delete("t")
+    leaving = await store.database.read("SELECT kind, held_id FROM leaving ORDER BY held_id")
+    await store.close()
+
+    assert leaving == [("shelf", "0" * 32), ("shelf", "key-1"), ("response", "resp_1")]
+
+
+async def test_a_turn_that_the_third_version_has_left_is_picked_up_and_shown(tmp_path: Path) -> None:
+    await asyncio.to_thread(third, tmp_path / "store.sqlite3")
+    store = await SqliteStore.open(str(tmp_path / "store.sqlite3"))
+    process = await asyncio.to_thread(Process, tmp_path / "processes")
+    turns, threads = SqliteTurns(store.database, process), SqliteThreads(store.database)
+    (picked_up,) = await turns.adopt()
+    await turns.end(ended_turn("open"), seen=False)
+    (exchange,), _ = await threads.history("t", before=None, size=5, skipped=0)
+    await process.close()
+    await store.close()
+
+    assert (picked_up.turn_id, exchange.asked.text) == ("open", "Hello")
+    assert exchange.answered == ended_turn("open")

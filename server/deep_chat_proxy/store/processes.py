@@ -30,6 +30,12 @@ class Process:
             if self._lock is None:
                 raise OSError(f"{self.folder} cannot be locked")
 
+    def address(self, name: str) -> Path | None:
+        """Where the process of this name listens for what the others ask of it, in its folder, which nobody else may look
+        into; None for a store in memory, which no other process knows.
+        """
+        return None if self._home is None else self._home / name / "turns"
+
     async def gone(self, names: Iterable[str]) -> list[str]:
         """Those of these processes that are no more."""
         return await asyncio.to_thread(lambda: [name for name in names if not self._lives(name)])
@@ -40,7 +46,11 @@ class Process:
         folder = self._home / name
         if not folder.is_dir():
             return False
-        lock = _locked(folder)
+        try:
+            lock = _locked(folder)
+        except sqlite3.OperationalError:
+            # Another process has cleared it up meanwhile.
+            return False
         if lock is not None:
             lock.close()
         return lock is None
@@ -85,6 +95,7 @@ def _is_old(folder: Path) -> bool:
 
 
 def _remove(folder: Path, wanted: frozenset[Path]) -> None:
+    # Another process may be doing the same.
     with suppress(FileNotFoundError):
         left = [path for path in folder.iterdir() if path not in wanted]
         for path in left:

@@ -1,10 +1,12 @@
 """The tables of the SQLite store, and how those of earlier versions become them."""
 
-# WAL lets other processes read while one writes, and NORMAL is durable enough against a crash of ours.
+# WAL lets other processes read while one writes, and NORMAL is durable enough against a crash of ours. What a visitor
+# has deleted is overwritten.
 SET_UP = """
 PRAGMA journal_mode=WAL;
 PRAGMA synchronous=NORMAL;
 PRAGMA foreign_keys=ON;
+PRAGMA secure_delete=ON;
 """
 
 # Each step is one version: `PRAGMA user_version` says how many of them a file has gone through. They are tried in
@@ -69,6 +71,54 @@ STEPS = (
         arguments TEXT NOT NULL,
         output BLOB,
         PRIMARY KEY (turn_id, call_id)
+    ) WITHOUT ROWID;
+    """,
+    """
+    ALTER TABLE thread ADD COLUMN title TEXT;
+    ALTER TABLE thread ADD COLUMN used_at REAL NOT NULL DEFAULT 0;
+    UPDATE thread SET used_at = created_at;
+    CREATE INDEX thread_of_visitor ON thread (visitor, used_at);
+    CREATE INDEX thread_by_age ON thread (used_at);
+    ALTER TABLE file ADD COLUMN content TEXT;
+    DELETE FROM turn WHERE ended_at IS NOT NULL;
+    ALTER TABLE turn DROP COLUMN ended;
+    CREATE TABLE exchange (
+        thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        turn_id TEXT NOT NULL,
+        asked BLOB NOT NULL,
+        answered BLOB,
+        PRIMARY KEY (thread_id, position)
+    ) WITHOUT ROWID;
+    CREATE UNIQUE INDEX exchange_of_turn ON exchange (turn_id);
+    CREATE TABLE held (
+        thread_id TEXT NOT NULL REFERENCES thread ON DELETE CASCADE,
+        kind TEXT NOT NULL,
+        held_id TEXT NOT NULL,
+        content TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (thread_id, kind, held_id)
+    ) WITHOUT ROWID;
+    INSERT INTO held (thread_id, kind, held_id)
+    SELECT thread_id, anchor, upstream_id FROM thread WHERE upstream_id IS NOT NULL AND anchor IS NOT NULL;
+    INSERT INTO held (thread_id, kind, held_id) SELECT thread_id, 'shelf', key FROM file WHERE key IS NOT NULL;
+    INSERT OR IGNORE INTO held (thread_id, kind, held_id)
+    SELECT entry.thread_id, 'shelf', json_extract(attached.value, '$.key')
+    FROM entry, json_each(CAST(entry.body AS TEXT), '$.files') AS attached
+    WHERE json_extract(attached.value, '$.key') IS NOT NULL;
+    CREATE TABLE leaving (
+        kind TEXT NOT NULL,
+        held_id TEXT NOT NULL,
+        due_at REAL NOT NULL,
+        tries INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (kind, held_id)
+    ) WITHOUT ROWID;
+    CREATE INDEX leaving_due ON leaving (due_at);
+    CREATE TABLE allowance (
+        visitor TEXT NOT NULL,
+        day INTEGER NOT NULL,
+        files INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        PRIMARY KEY (visitor, day)
     ) WITHOUT ROWID;
     """,
 )
