@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -11,11 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_server import ChatServer, Client, ask, chat_server
-from deep_chat_proxy.browser.files import file_headers
+from deep_chat_proxy.browser.files_out.headers import file_headers
 from deep_chat_proxy.errors import CUT_OFF, FILE_NOT_FOUND, UNREACHABLE, ChatError
 from deep_chat_proxy.turn.events import Accepted, Completed, FileKind, FileMade
 from deep_chat_proxy.upstream.failures import ErrorBody, UpstreamError
 from playing import Step
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
 
 
 def made(name: str | None, kind: FileKind = FileKind.ANY) -> list[Step]:
@@ -40,7 +43,10 @@ async def test_a_file_is_an_attachment_that_is_never_a_page() -> None:
             assert await response.read() == b"a,b\n1,2\n"
             assert response.headers["Content-Type"] == "text/csv"
             assert response.headers["Content-Length"] == "8"
-            assert response.headers["Content-Disposition"] == "attachment; filename*=UTF-8''data.csv"
+            assert (
+                response.headers["Content-Disposition"]
+                == "attachment; filename=\"data.csv\"; filename*=UTF-8''data.csv"
+            )
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
             assert response.headers["Cache-Control"] == "private, max-age=3600"
@@ -49,7 +55,8 @@ async def test_a_file_is_an_attachment_that_is_never_a_page() -> None:
 async def test_an_image_is_shown_in_the_chat() -> None:
     async with chat_server(made("plot.PNG", FileKind.IMAGE)) as server:
         client = await server.visitor()
-        async with client.get(await address_of(client, server, b"png")) as response:
+        async with client.get(await address_of(client, server, PNG[:3], PNG[3:])) as response:
+            assert await response.read() == PNG
             assert response.headers["Content-Type"] == "image/png"
             assert response.headers["Content-Disposition"].startswith("inline;")
 
@@ -57,8 +64,40 @@ async def test_an_image_is_shown_in_the_chat() -> None:
 async def test_an_image_without_a_name_gets_one_that_shows_it() -> None:
     async with chat_server(made(None, FileKind.IMAGE)) as server:
         client = await server.visitor()
-        async with client.get(await address_of(client, server, b"png")) as response:
+        async with client.get(await address_of(client, server, PNG)) as response:
             assert response.headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    "content", [b"<svg onload=alert(1)>", b"<html><script>", b"%PDF-1.7", b"BM", b"", b"\x89PN"]
+)
+async def test_what_is_no_image_under_the_name_of_one_is_an_attachment_without_a_type(content: bytes) -> None:
+    async with chat_server(made("plot.png", FileKind.IMAGE)) as server:
+        client = await server.visitor()
+        address = await address_of(client, server, content)
+        for method in ("GET", "HEAD"):
+            async with client.request(method, address) as response:
+                assert response.headers["Content-Type"] == "application/octet-stream"
+                assert response.headers["Content-Disposition"].startswith("attachment;")
+                assert await response.read() == (content if method == "GET" else b"")
+
+
+async def test_an_image_of_another_kind_than_its_name_is_shown_as_what_it_is() -> None:
+    async with chat_server(made("plot.png", FileKind.IMAGE)) as server:
+        client = await server.visitor()
+        async with client.get(
+            await address_of(client, server, b"GIF89a<script>alert(1)</script>")
+        ) as response:
+            assert response.headers["Content-Type"] == "image/gif"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Content-Security-Policy"] == "default-src 'none'; sandbox"
+
+
+async def test_an_image_that_breaks_off_before_it_can_be_known_is_an_error_with_a_status() -> None:
+    async with chat_server(made("plot.png", FileKind.IMAGE)) as server:
+        client = await server.visitor()
+        async with client.get(await address_of(client, server, PNG[:5], ChatError(CUT_OFF))) as response:
+            assert (response.status, (await response.json())["error"]) == (502, CUT_OFF.sentence)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +114,28 @@ async def test_what_a_browser_could_run_has_no_type_and_is_not_shown(name: str) 
 def test_any_name_makes_headers_of_one_line_that_say_the_name(name: str) -> None:
     disposition = file_headers(name)["Content-Disposition"]
 
+    found = re.fullmatch(
+        r"attachment; filename=\"([^\"\\%]*)\"; filename\*=UTF-8''([A-Za-z0-9%_.~-]*)", disposition
+    )
+    assert found is not None
+    plain, encoded = found.groups()
     assert disposition.isascii()
-    assert not set(disposition.split("''", 1)[1]) & set('"\\;,\r\n ')
-    assert unquote(disposition.split("''", 1)[1]) == name
+    assert disposition.isprintable()
+    assert len(plain) == len(name)
+    assert unquote(encoded) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("über uns.pdf", "_ber uns.pdf"),
+        ('a"b;c%41.csv', "a_b_c_41.csv"),
+        ("日本.csv", "__.csv"),
+        ("\ud800.txt", "_.txt"),
+    ],
+)
+async def test_a_program_that_knows_only_plain_names_gets_one(name: str, plain: str) -> None:
+    assert f'filename="{plain}"' in file_headers(name)["Content-Disposition"]
 
 
 @pytest.mark.parametrize(

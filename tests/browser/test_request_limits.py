@@ -157,6 +157,23 @@ async def test_a_media_type_can_be_left_out(tmp_path: Path) -> None:
         assert "PDF" not in text.content["error"]
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "Please save it as .docx, .xlsx or .pptx"),
+        (b"PK\x03\x04" + bytes(26), "is damaged"),
+    ],
+)
+async def test_a_file_that_can_be_mended_is_refused_with_the_way_to_do_it(
+    content: bytes, words: str, tmp_path: Path
+) -> None:
+    async with request_reader(tmp_path) as reader:
+        answer = await reader.ask(form(part("files", content, "a.doc")))
+
+        assert (answer.status, words in answer.content["error"]) == (415, True)
+        assert reader.left_over() == []
+
+
 async def test_no_files_at_all_can_be_accepted(tmp_path: Path) -> None:
     async with request_reader(tmp_path, RequestLimits(accepted=frozenset())) as reader:
         answer = await reader.ask(form(part("files", PNG, "a.png")))

@@ -2,12 +2,15 @@
 
 import io
 import zipfile
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
-from deep_chat_proxy.browser.sniff import HEAD, MEDIA_TYPES, kind_of, sniff
+from deep_chat_proxy.browser.files_in.sniff import HEAD, KINDS, MEDIA_TYPES, is_old_office, kind_of, sniff
+from deep_chat_proxy.settings import Settings
 from deep_chat_proxy.turn.events import FileKind
 
 OOXML = "application/vnd.openxmlformats-officedocument."
@@ -158,6 +161,45 @@ def test_an_mp4_that_does_not_tell_is_audio_when_its_name_says_so() -> None:
 )
 def test_a_type_has_the_kind_that_deep_chat_shows(media_type: str, kind: FileKind) -> None:
     assert kind_of(media_type) is kind
+
+
+@pytest.mark.parametrize(
+    "markup", [b"<script>alert(1)</script>", b"<html><body>", b"<svg onload=alert(1)>", b"<?php"]
+)
+@pytest.mark.parametrize(
+    ("head", "media_type"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"\xff\xd8\xff\xfe\x00\x40", "image/jpeg"),
+        (b"GIF89a/*", "image/gif"),
+    ],
+)
+def test_markup_behind_the_head_of_an_image_is_no_more_than_that_image(
+    head: bytes, media_type: str, markup: bytes
+) -> None:
+    assert sniff(head + markup, "a.html") == media_type
+
+
+@pytest.mark.parametrize("head", [b"GIF89a", b"\xff\xd8\xff\xe0", b"ID3\x04\x00", b"RIFF....WEBP", WEBM])
+def test_what_a_reader_of_pdf_would_open_too_is_neither(head: bytes) -> None:
+    assert sniff(head + b"\n%PDF-1.7\n", "a.gif") is None
+    assert sniff(head + bytes(2000) + b"%PDF-1.7\n", "a.gif") is not None
+
+
+def test_a_text_may_speak_of_pdf_and_an_archive_hold_one() -> None:
+    assert sniff(b"A PDF begins with %PDF-1.7\n", "a.txt") == "text/plain"
+    assert sniff(archive("a.pdf", stored=b"%PDF-1.7"), "a.zip") == "application/zip"
+
+
+def test_the_settings_name_every_kind_there_is() -> None:
+    (named,) = [field.type for field in fields(Settings) if field.name == "file_kinds"]
+
+    assert set(get_args(get_args(named)[0])) == set(KINDS)
+
+
+def test_an_old_office_file_is_known_for_what_it_is() -> None:
+    assert is_old_office(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(500))
+    assert not is_old_office(archive("[Content_Types].xml", "word/document.xml"))
 
 
 BEGINNINGS = st.sampled_from([content for content, _ in BY_CONTENT] + [b"", b"PK\x03\x04"])

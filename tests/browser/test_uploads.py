@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deep_chat_proxy.browser.files_in.spool import Spool
+from deep_chat_proxy.browser.files_in.uploads import BATCH, Uploads, discard
 from deep_chat_proxy.browser.limits import RequestLimits, in_megabytes
-from deep_chat_proxy.browser.spool import Spool
-from deep_chat_proxy.browser.uploads import BATCH, Uploads, discard
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.turn.message import Attachment
 
@@ -27,7 +27,7 @@ def files_in(folder: Path) -> list[Path]:
 
 async def uploaded(folder: Path | None, name: str, pieces: Iterable[bytes]) -> Attachment:
     uploads = Uploads(RequestLimits(), folder)
-    uploads.start(name)
+    await uploads.start(name)
     for piece in pieces:
         await uploads.write(piece)
     await uploads.finish()
@@ -75,7 +75,7 @@ async def test_the_same_content_has_the_same_digest_under_any_name(tmp_path: Pat
 
 async def test_discarding_twice_or_after_somebody_else_did_is_harmless(tmp_path: Path) -> None:
     uploads = Uploads(RequestLimits(), tmp_path)
-    uploads.start("a.txt")
+    await uploads.start("a.txt")
     await uploads.write(b"a" * BATCH)
     assert len(files_in(tmp_path)) == 1
 
@@ -87,7 +87,7 @@ async def test_discarding_twice_or_after_somebody_else_did_is_harmless(tmp_path:
 
 async def test_a_file_of_an_unknown_kind_never_reaches_the_disk(tmp_path: Path) -> None:
     uploads = Uploads(RequestLimits(), tmp_path)
-    uploads.start("a.txt")
+    await uploads.start("a.txt")
 
     with pytest.raises(ChatError) as refusal:
         await uploads.write(bytes(BATCH))
@@ -109,7 +109,7 @@ async def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "fdopen", onto_a_full_disk)
     uploads = Uploads(RequestLimits(), tmp_path)
-    uploads.start("a.txt")
+    await uploads.start("a.txt")
 
     with pytest.raises(OSError, match="No space left"):
         await uploads.write(b"a" * BATCH)
@@ -133,7 +133,7 @@ async def test_a_file_that_is_just_made_when_the_request_is_cancelled_is_removed
 
     monkeypatch.setattr(tempfile, "mkstemp", slow)
     uploads = Uploads(RequestLimits(), tmp_path)
-    uploads.start("a.txt")
+    await uploads.start("a.txt")
     async with asyncio.timeout(5):
         writing = loop.create_task(uploads.write(b"a" * BATCH))
         await made.wait()

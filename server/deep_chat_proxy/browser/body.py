@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from deep_chat_proxy.browser.memory import Share
 from deep_chat_proxy.errors import ChatError, refused
 
 
@@ -45,10 +46,12 @@ class RequestBody:
             raise self._excess
         return data
 
-    async def rest(self) -> bytes:
-        """All that is left, joined."""
+    async def rest(self, share: Share | None = None) -> bytes:
+        """All that is left, joined, which `share` holds meanwhile. Raises ChatError, as that does."""
         parts = bytearray()
         while data := await self.chunk():
+            if share is not None:
+                share.hold(len(data))
             parts += data
         return bytes(parts)
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from deep_chat_proxy.browser.sniff import MEDIA_TYPES
+from deep_chat_proxy.browser.files_in.sniff import MEDIA_TYPES
 
 MIB = 2**20
 
@@ -52,4 +52,6 @@ PART_OVERHEAD = PART_HEADERS * PART_HEADER_BYTES + 256
 
 def in_megabytes(size: int) -> str:
     """`size` bytes in words for a person, such as "32 MB"."""
-    return f"{size / MIB:.3g} MB" if size >= MIB else f"{size:,} bytes"
+    if size < MIB:
+        return f"{size:,} bytes"
+    return f"{size / MIB:,.0f} MB" if size >= 100 * MIB else f"{size / MIB:.3g} MB"

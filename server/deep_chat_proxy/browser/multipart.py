@@ -12,8 +12,9 @@ from multipart import (
 )
 
 from deep_chat_proxy.browser.body import RequestBody
+from deep_chat_proxy.browser.files_in.uploads import Uploads, too_much_at_once
 from deep_chat_proxy.browser.limits import PART_HEADER_BYTES, PART_HEADERS, RequestLimits, in_megabytes
-from deep_chat_proxy.browser.uploads import Uploads, too_much_at_once
+from deep_chat_proxy.browser.memory import Share
 from deep_chat_proxy.errors import refused
 
 # RFC 2046, 5.1.1: 1 to 70 characters, the last no space.
@@ -48,10 +49,13 @@ def find_boundary(content_type: str, beginning: bytes) -> str | None:
     return first_line[1].decode() if first_line else None
 
 
-async def read_form(body: RequestBody, boundary: str, limits: RequestLimits, uploads: Uploads) -> Form:
+async def read_form(
+    body: RequestBody, boundary: str, limits: RequestLimits, uploads: Uploads, share: Share
+) -> Form:
     """The whole form; its files are in `uploads` afterwards. Every part with a file name is a file.
 
-    Raises ChatError: 400 for a form that is damaged or incomplete, 413 above a limit, and what `Uploads` raises.
+    Raises ChatError: 400 for a form that is damaged or incomplete, 413 above a limit, and what `Uploads` and `Share`
+    raise.
     """
     body.limit(limits.max_form, too_much_at_once(limits))
     # Not strict: the strict parser refuses the line break after the last boundary when it arrives on its own.
@@ -61,7 +65,7 @@ async def read_form(body: RequestBody, boundary: str, limits: RequestLimits, upl
         max_header_count=PART_HEADERS,
         max_segment_count=limits.max_parts,
     )
-    reader = _PartReader(limits, uploads)
+    reader = _PartReader(limits, uploads, share)
     try:
         while chunk := await body.chunk():
             for event in parser.parse(chunk):
@@ -77,8 +81,9 @@ async def read_form(body: RequestBody, boundary: str, limits: RequestLimits, upl
 class _PartReader:
     """Sorts the parser's events: a segment begins a part, bytes go on with it, None ends it."""
 
-    def __init__(self, limits: RequestLimits, uploads: Uploads) -> None:
+    def __init__(self, limits: RequestLimits, uploads: Uploads, share: Share) -> None:
         self.form = Form({})
+        self._share = share
         self._limits = limits
         self._uploads = uploads
         self._field_bytes = 0
@@ -88,7 +93,7 @@ class _PartReader:
 
     async def take(self, event: MultipartSegment | bytes | None) -> None:
         if isinstance(event, MultipartSegment):
-            self._begin(event)
+            await self._begin(event)
         elif event is None:
             await self._end()
         elif self._is_file:
@@ -96,11 +101,11 @@ class _PartReader:
         else:
             self._add_to_field(event)
 
-    def _begin(self, segment: MultipartSegment) -> None:
+    async def _begin(self, segment: MultipartSegment) -> None:
         self._name = segment.name or ""
         self._is_file = segment.filename is not None
         if segment.filename is not None:
-            self._uploads.start(segment.filename)
+            await self._uploads.start(segment.filename)
 
     def _add_to_field(self, data: bytes) -> None:
         self._field_bytes += len(data)
@@ -108,6 +113,7 @@ class _PartReader:
             most = in_megabytes(self._limits.max_field_bytes)
             raise refused(413, f"The conversation sent along is too large: at most {most} are taken.")
         if self._name == "thread_id" or _MESSAGE.fullmatch(self._name):
+            self._share.hold(len(data))
             self._value += data
 
     async def _end(self) -> None:

@@ -2,7 +2,7 @@
 
 import binascii
 
-from deep_chat_proxy.browser.uploads import Uploads
+from deep_chat_proxy.browser.files_in.uploads import Uploads
 from deep_chat_proxy.browser.wire import WireFile, decoded, is_null
 from deep_chat_proxy.errors import refused
 
@@ -23,7 +23,7 @@ async def take_inline_file(file: WireFile, uploads: Uploads) -> None:
     if not comma or not declaration.lower().endswith(";base64"):
         raise refused(400, "A file in the request is not encoded as base64.")
     name = None if is_null(file.name) else decoded(file.name, str)
-    uploads.start(name or "file")
+    await uploads.start(name or "file")
     start = len("data:") + len(declaration) + len(comma)
     for at in range(start, len(src), _SLICE):
         await uploads.write(_bytes_of(src[at : at + _SLICE], last=at + _SLICE >= len(src)))

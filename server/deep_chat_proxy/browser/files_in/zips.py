@@ -23,8 +23,15 @@ _OPEN_DOCUMENTS = {
     (_OPEN_DOCUMENT + kind).encode(): _OPEN_DOCUMENT + kind
     for kind in ("text", "spreadsheet", "presentation")
 }
+DOCUMENTS = frozenset({*(kind for _, kind in _OOXML_FOLDERS.values()), *_OPEN_DOCUMENTS.values()})
+"""The media types of the office documents that are zip archives."""
+
+ARCHIVES = DOCUMENTS | {"application/zip"}
+"""The media types of everything that is a zip archive."""
+
 # Java and Android programs are zip archives too.
-_PROGRAM_MARKS = (b"META-INF/MANIFEST.MF", b"AndroidManifest.xml", b"classes.dex")
+PROGRAM_MARKS = (b"META-INF/MANIFEST.MF", b"AndroidManifest.xml", b"classes.dex")
+"""What the names of some entries of a program begin with."""
 
 
 class _Entry(NamedTuple):
@@ -39,7 +46,7 @@ def sniff_zip(head: bytes, name: str) -> str | None:
     """
     entries = list(_entries(head))
     names = [entry.name for entry in entries]
-    if not entries or any(entry.startswith(_PROGRAM_MARKS) for entry in names):
+    if not entries or any(entry.startswith(PROGRAM_MARKS) for entry in names):
         return None
     # OpenDocument and EPUB keep their type in the first entry, uncompressed.
     if names[0] == b"mimetype":

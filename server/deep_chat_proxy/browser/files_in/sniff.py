@@ -3,12 +3,19 @@
 A browser's declared type is not believed: Deep Chat's microphone, for one, sends WebM bytes as
 `audio/mp3`. SVG and HTML can run scripts, so they are text here and never images. BMP, TIFF, HEIC and AVIF are left
 out, because neither the back ends' image inputs nor every browser can show them.
+
+A file that can be read as two things is what its first bytes say and nothing else: markup behind the head of an
+image stays an image, since it is never sent on or shown as anything else. What no honest file has is refused: a
+recording or image that a PDF reader would open too.
 """
 
 import codecs
 import re
+from collections.abc import Iterable
 
-from deep_chat_proxy.browser.zips import sniff_zip
+from msgspec import Struct
+
+from deep_chat_proxy.browser.files_in.zips import DOCUMENTS, sniff_zip
 from deep_chat_proxy.turn.events import FileKind
 
 HEAD = 65_536
@@ -26,6 +33,10 @@ _MAGICS = (
     (re.compile(rb"\xff[\xf0\xf1\xf8\xf9]"), "audio/aac"),
     (re.compile(rb"\s{0,64}%PDF-"), "application/pdf"),
 )
+# Readers of PDF look for its beginning this far into a file.
+_PDF, _PDF_WITHIN = b"%PDF-", 1024
+# The container of Word, Excel and PowerPoint before 2007, and of newer documents that have a password.
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _EBML = b"\x1a\x45\xdf\xa3"
 _WEBM_VIDEO = re.compile(rb"V_(?:VP8|VP9|AV1)")
 _MP4_BRANDS = (b"avc1", b"dash", b"iso", b"mp4", b"M4A ", b"M4B ", b"M4V ", b"MSNV", b"3gp", b"f4v ", b"qt  ")
@@ -65,29 +76,39 @@ _TEXT_BY_EXTENSION = {
     "xml": "text/xml",
 }
 
-GROUPS = {
-    "images (PNG, JPEG, GIF, WebP)": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"}),
-    "audio": frozenset(
-        {"audio/mpeg", "audio/wav", "audio/ogg", "audio/mp4", "audio/webm", "audio/flac", "audio/aac"}
-    ),
-    "video": frozenset({"video/mp4", "video/quicktime", "video/webm", "video/ogg"}),
-    "PDF": frozenset({"application/pdf"}),
-    "office documents": frozenset(
-        {
-            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-            "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-            "application/vnd.oasis.opendocument.text",
-            "application/vnd.oasis.opendocument.spreadsheet",
-            "application/vnd.oasis.opendocument.presentation",
-        }
-    ),
-    "ZIP archives": frozenset({"application/zip"}),
-    "text files (UTF-8)": frozenset({"text/plain", *_TEXT_BY_EXTENSION.values()}),
-}
-"""Every media type that `sniff` can answer, under the words a person knows it by."""
 
-MEDIA_TYPES: frozenset[str] = frozenset().union(*GROUPS.values())
+class Kind(Struct, frozen=True):
+    """Media types that a person has one word for."""
+
+    words: str
+    media_types: frozenset[str]
+
+
+KINDS = {
+    "images": Kind(
+        "images (PNG, JPEG, GIF, WebP)", frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+    ),
+    "audio": Kind(
+        "audio",
+        frozenset(
+            {"audio/mpeg", "audio/wav", "audio/ogg", "audio/mp4", "audio/webm", "audio/flac", "audio/aac"}
+        ),
+    ),
+    "video": Kind("video", frozenset({"video/mp4", "video/quicktime", "video/webm", "video/ogg"})),
+    "pdf": Kind("PDF", frozenset({"application/pdf"})),
+    "office": Kind("office documents", DOCUMENTS),
+    "zip": Kind("ZIP archives", frozenset({"application/zip"})),
+    "text": Kind("text files (UTF-8)", frozenset({"text/plain", *_TEXT_BY_EXTENSION.values()})),
+}
+"""Every media type that `sniff` can answer, under the names that the settings have for them."""
+
+
+def media_types_of(kinds: Iterable[str]) -> frozenset[str]:
+    """The media types of some of `KINDS`."""
+    return frozenset().union(*(KINDS[kind].media_types for kind in kinds))
+
+
+MEDIA_TYPES = media_types_of(KINDS)
 
 
 def sniff(head: bytes, name: str) -> str | None:
@@ -97,18 +118,30 @@ def sniff(head: bytes, name: str) -> str | None:
     `name` may hold anything: it chooses among text types and, where an MP4's head does not tell, between
     its audio and video type.
     """
+    if head.startswith(b"PK\x03\x04"):
+        return sniff_zip(head, name)
+    media_type = _sniff_media(head, name)
+    if media_type is not None and media_type != "application/pdf" and _PDF in head[:_PDF_WITHIN]:
+        return None
+    return media_type or _sniff_text(head, name)
+
+
+def _sniff_media(head: bytes, name: str) -> str | None:
     for magic, media_type in _MAGICS:
         if magic.match(head):
             return media_type
-    if head.startswith(b"PK\x03\x04"):
-        return sniff_zip(head, name)
     if head.startswith(b"OggS"):
         return "video/ogg" if b"\x80theora" in head[:4096] else "audio/ogg"
     if head.startswith(_EBML):
         return _sniff_webm(head)
     if head[4:8] == b"ftyp":
         return _sniff_mp4(head, name)
-    return _sniff_text(head, name)
+    return None
+
+
+def is_old_office(head: bytes) -> bool:
+    """Whether a file that begins so is an office document which the back ends do not read: an old or a locked one."""
+    return head.startswith(_OLD_OFFICE)
 
 
 def kind_of(media_type: str) -> FileKind:
