@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deep_chat_proxy.turn.events import Cited
-from deep_chat_proxy.turn.sources import Sources
+from deep_chat_proxy.turn.events import ChatFile, Cited, FileKind
+from deep_chat_proxy.turn.sources import Sources, listed
 
 HEAD = "\n\n**Sources**\n\n"
 # What Markdown takes for itself wherever it stands unescaped within a line.
@@ -16,28 +16,40 @@ _ACTIVE = re.compile(r"(?<!\\)(?:\\\\)*[`*_\[\]<>!|]")
 _BEGINS_A_BLOCK = re.compile(r"#{1,6}(\s|\Z)|[-+](\s|\Z)|\d{1,9}[.)](\s|\Z)|~~~|-{3,}\Z|(- ?){3,}\Z|={3,}\Z")
 
 
-def lines(*cited: Cited) -> list[str]:
-    """The list, without its head and numbers."""
+def text(*cited: Cited) -> str:
+    """The list behind an answer with these sources, none of which has a place in it."""
     sources = Sources()
     for each in cited:
         sources.add(each)
-    text = sources.text()
-    assert text == "" or text.startswith(HEAD)
-    found = text.removeprefix(HEAD).splitlines() if text else []
+    return listed(sources.numbers().all())
+
+
+def lines(*cited: Cited) -> list[str]:
+    """The list, without its head and numbers."""
+    shown = text(*cited)
+    assert shown == "" or shown.startswith(HEAD)
+    found = shown.removeprefix(HEAD).splitlines() if shown else []
     assert [line.partition(". ")[0] for line in found] == [str(number + 1) for number in range(len(found))]
     return [line.partition(". ")[2] for line in found]
 
 
 def test_nothing_is_said_where_nothing_was_cited() -> None:
-    assert Sources().text() == ""
+    assert text() == ""
 
 
 def test_pages_are_links_and_files_are_names_in_their_order() -> None:
-    sources = Sources()
-    sources.add(Cited("A page", "https://example.com/a?b=c#d"))
-    sources.add(Cited("report.pdf"))
+    assert text(Cited("A page", "https://example.com/a?b=c#d"), Cited("report.pdf")) == (
+        f"{HEAD}1. [A page](https://example.com/a?b=c#d)\n2. report.pdf"
+    )
 
-    assert sources.text() == f"{HEAD}1. [A page](https://example.com/a?b=c#d)\n2. report.pdf"
+
+def test_a_file_of_the_thread_is_a_link_under_its_own_name() -> None:
+    sources = Sources()
+    sources.add(Cited("report (1).pdf", upstream_id="file-1"), ChatFile("f1", "report (1).pdf", FileKind.ANY))
+
+    assert listed(sources.numbers().all()) == (
+        f"{HEAD}1. [report (1).pdf](deep-chat-file:f1/report%20%281%29.pdf)"
+    )
 
 
 def test_a_source_is_listed_once_under_the_title_that_came_first() -> None:

@@ -20,6 +20,12 @@ _ESCAPES = {"%22": '"', "%0D": " ", "%0A": " "}
 _ESCAPED = re.compile("|".join(_ESCAPES), re.IGNORECASE)
 
 
+def printable(text: str) -> str:
+    """`text` on one line, without what cannot be shown, as for a title."""
+    words = " ".join(text.split())
+    return "".join(letter for letter in words if letter.isprintable() or letter in _JOINERS)
+
+
 def safe_name(declared: str) -> str:
     """The last part of `declared`, NFC, without control or bidi characters, 1 to `LONGEST` characters.
 
