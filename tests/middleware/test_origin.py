@@ -1,12 +1,15 @@
 """Which pages may use the server from a browser."""
 
+import asyncio
+
 import pytest
-from aiohttp import FormData
-from aiohttp.test_utils import make_mocked_request
+from aiohttp import FormData, web
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_server import STREAM, ask, chat_server, said
+from deep_chat_proxy import Settings, create_app
 from deep_chat_proxy.errors import FAILED, ChatError
 from deep_chat_proxy.middleware.origin import is_own
 from deep_chat_proxy.turn.events import Accepted, Completed, TextDelta
@@ -158,9 +161,93 @@ def test_an_origin_is_compared_as_browsers_write_it(host: str, origin: str, own:
     assert is_own(make_mocked_request("POST", "/", {"Host": host}), origin) is own
 
 
-async def test_a_page_of_another_site_that_hides_its_origin_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("site", "status"), [("cross-site", 403), ("same-site", 403), ("same-origin", 201), ("none", 201)]
+)
+async def test_a_page_that_hides_its_origin_is_refused_unless_it_is_our_own(site: str, status: int) -> None:
     async with chat_server(ANSWER) as server:
         client = await server.visitor()
-        headers = {"Sec-Fetch-Site": "cross-site"}
-        async with client.post("/api/threads", headers=headers) as response:
-            assert response.status == 403
+        async with client.post("/api/threads", headers={"Sec-Fetch-Site": site}) as response:
+            assert response.status == status
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Origin": SHOP}]
+)
+async def test_what_is_read_of_a_chat_is_read_by_our_pages_alone(headers: dict[str, str]) -> None:
+    async with chat_server() as server:
+        client = await server.visitor()
+        for path, status in (
+            ("/api/chat/resume", 403),
+            ("/api/files/none/none", 404),
+            ("/healthz", 200),
+            ("/nowhere", 404),
+        ):
+            async with client.get(path, headers=headers) as response:
+                assert response.status == status
+                assert "Set-Cookie" not in response.headers
+
+
+async def test_below_a_prefix_the_same_addresses_are_for_our_pages_alone() -> None:
+    site = web.Application()
+    site.add_subapp(
+        "/api", await asyncio.to_thread(create_app, Settings(store="sqlite::memory:", secret="x" * 32))
+    )
+    async with TestClient(TestServer(site)) as client:
+        for path, status in (("/api/", {200, 503}), ("/api/healthz", {200}), ("/api/api/chat/resume", {403})):
+            async with client.get(path, headers={"Sec-Fetch-Site": "cross-site"}) as response:
+                assert response.status in status
+
+
+async def test_a_page_that_is_allowed_learns_what_it_is_to_wait_for_and_where_to_go_on() -> None:
+    async with chat_server([ChatError(FAILED, retry_after=3)], allowed_origins=(SHOP,)) as server:
+        client = await server.visitor()
+        async with client.post("/api/chat", json=said(), headers={"Origin": SHOP}) as response:
+            assert response.headers["Retry-After"] == "3"
+            assert response.headers["Access-Control-Expose-Headers"] == "Retry-After, Link"
+
+
+async def test_errors_of_every_kind_can_be_read_by_a_page_that_is_allowed() -> None:
+    async with chat_server(allowed_origins=(SHOP,), allowed_hosts=("127.0.0.1",), max_body=10) as server:
+        client = await server.visitor()
+        for method, path, more, status in (
+            ("POST", "/api/chat", {"Host": "evil.example"}, 421),
+            ("GET", "/nowhere", {}, 404),
+            ("PUT", "/api/chat", {}, 405),
+            ("POST", "/api/chat", {}, 413),
+            ("GET", "/api/chat", {"Expect": "more"}, 417),
+        ):
+            headers = {"Origin": SHOP, **more}
+            async with client.request(method, path, json=said(), headers=headers) as response:
+                assert response.status == status
+                assert response.headers["Access-Control-Allow-Origin"] == SHOP
+                assert response.headers["Access-Control-Allow-Credentials"] == "true"
+                assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+async def test_a_preflight_grants_every_method_and_sets_no_cookie(method: str) -> None:
+    async with chat_server(allowed_origins=(SHOP,)) as server:
+        client = await server.visitor()
+        headers = {
+            "Origin": SHOP,
+            "Access-Control-Request-Method": method,
+            "Access-Control-Request-Headers": "last-event-id, x-shop",
+        }
+        async with client.options("/api/chat/resume", headers=headers) as response:
+            assert response.status == 204
+            assert method in response.headers["Access-Control-Allow-Methods"].split(", ")
+            assert response.headers["Access-Control-Allow-Headers"] == "last-event-id, x-shop"
+            assert "Set-Cookie" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": SHOP}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {}]
+)
+async def test_without_cookies_every_page_can_be_allowed(headers: dict[str, str]) -> None:
+    async with chat_server(ANSWER, allowed_origins=("*",), visitors="handle") as server:
+        client = await server.visitor()
+        async with client.post("/api/chat", json=said(), headers=headers) as response:
+            assert response.status == 200
+            assert response.headers["Access-Control-Allow-Origin"] == "*"
+            assert "Access-Control-Allow-Credentials" not in response.headers

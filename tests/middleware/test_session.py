@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import time
-from http.cookies import Morsel, SimpleCookie
 from typing import Any
 from unittest.mock import patch
 
@@ -15,22 +14,16 @@ from hypothesis import strategies as st
 
 from chat_server import STREAM, ask, chat_server, said
 from deep_chat_proxy.errors import FAILED, ChatError
+from deep_chat_proxy.middleware.cookie import NAME
 from deep_chat_proxy.middleware.sealing import Sealer, SessionData
-from deep_chat_proxy.middleware.session import NAME, SESSION
+from deep_chat_proxy.middleware.session import SESSION
 from deep_chat_proxy.turn.events import Accepted, Completed, TextDelta
+from middleware.cookies import SetCookie, cookie_in
 from playing import Step
 
 ANSWER: list[Step] = [[Accepted(), TextDelta("Hi"), Completed()]]
 DAY = 24 * 3600
 OLD, NEW, OTHER = "old-key-old-key-old", "new-key-new-key-new", "other-key-other-key"
-
-
-def cookie_in(headers: Any) -> Morsel[str] | None:
-    """The session cookie that an answer sets."""
-    jar: SimpleCookie = SimpleCookie()
-    for value in headers.getall("Set-Cookie", []):
-        jar.load(value)
-    return jar.get(NAME)
 
 
 def add_routes(app: web.Application) -> None:
@@ -56,7 +49,17 @@ def add_routes(app: web.Application) -> None:
 
         return fail
 
+    async def left(request: web.Request) -> web.Response:
+        request[SESSION].thread_id = None
+        return web.Response()
+
+    async def ended(request: web.Request) -> web.Response:
+        request[SESSION].end()
+        return web.Response()
+
     app.router.add_get("/chosen", chosen)
+    app.router.add_get("/left", left)
+    app.router.add_get("/ended", ended)
     app.router.add_get("/whoami", whoami)
     app.router.add_get("/streamed", streamed)
     app.router.add_get("/error", failing(ChatError(FAILED)))
@@ -111,52 +114,6 @@ async def test_a_change_of_thread_keeps_the_visitor() -> None:
             assert (await response.json())["visitor"] == visitor
 
 
-async def test_scripts_and_other_sites_do_not_get_the_cookie() -> None:
-    async with chat_server(ANSWER) as server:
-        client = await server.visitor()
-        async with client.post("/api/chat", json=said()) as response:
-            cookie = cookie_in(response.headers)
-
-    assert cookie is not None
-    assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
-    assert cookie["max-age"] == str(30 * DAY)
-    assert cookie["domain"] == ""
-
-
-@pytest.mark.parametrize(
-    ("rule", "headers", "secure"),
-    [
-        ("auto", {}, False),
-        ("auto", {"X-Forwarded-Proto": "https"}, True),
-        ("auto", {"X-Forwarded-Proto": "https, http"}, True),
-        ("auto", {"X-Forwarded-Proto": "http, https"}, False),
-        ("always", {}, True),
-        ("never", {"X-Forwarded-Proto": "https"}, False),
-    ],
-)
-async def test_the_cookie_is_for_tls_alone_where_the_visitor_came_over_tls(
-    rule: str, headers: dict[str, str], secure: bool
-) -> None:
-    async with chat_server(ANSWER, secure_cookie=rule) as server:
-        client = await server.visitor()
-        async with client.post("/api/chat", json=said(), headers=headers) as response:
-            cookie = cookie_in(response.headers)
-
-    assert cookie is not None
-    assert bool(cookie["secure"]) is secure
-
-
-@pytest.mark.parametrize("same_site", ["lax", "strict", "none"])
-async def test_the_cookie_says_to_which_sites_it_goes(same_site: str) -> None:
-    async with chat_server(ANSWER, same_site=same_site) as server:
-        client = await server.visitor()
-        async with client.post("/api/chat", json=said()) as response:
-            cookie = cookie_in(response.headers)
-
-    assert cookie is not None
-    assert cookie["samesite"] == same_site.capitalize()
-
-
 async def test_the_cookie_tells_nothing_to_who_holds_it() -> None:
     async with chat_server(prepare=add_routes) as server:
         client = await server.visitor()
@@ -171,7 +128,7 @@ async def test_the_cookie_tells_nothing_to_who_holds_it() -> None:
         assert secret.encode() not in unpacked
 
 
-async def whoami(token: str, **settings: Any) -> tuple[dict[str, Any], Morsel[str] | None]:
+async def whoami(token: str, **settings: Any) -> tuple[dict[str, Any], SetCookie | None]:
     """Who the server takes the holder of a token for, and the cookie that it answers with."""
     async with chat_server(prepare=add_routes, **settings) as server:
         client = await server.visitor(cookies=False)
@@ -222,6 +179,43 @@ async def test_a_session_shorter_than_a_day_is_renewed_by_use_too() -> None:
 
     assert who == IS_KNOWN
     assert cookie is not None
+
+
+@pytest.mark.parametrize("address", ["/nowhere", "/api/files/none/none"])
+async def test_an_error_renews_no_token(address: str) -> None:
+    async with chat_server(secret=NEW) as server:
+        client = await server.visitor(cookies=False)
+        async with client.get(address, headers={"Cookie": f"{NAME}={sealed_ago(1.5 * DAY)}"}) as response:
+            assert response.status == 404
+            assert cookie_in(response.headers) is None
+
+
+async def test_a_thread_that_is_left_leaves_the_visitor_without_one() -> None:
+    async with chat_server(prepare=add_routes) as server:
+        client = await server.visitor()
+        async with client.get("/chosen") as response:
+            visitor = (await response.json())["visitor"]
+        async with client.get("/left"):
+            pass
+        async with client.get("/whoami") as response:
+            assert await response.json() == {"visitor": visitor, "thread_id": None}
+
+
+async def test_a_session_that_is_ended_takes_its_cookie_with_it() -> None:
+    async with chat_server(prepare=add_routes) as server:
+        client = await server.visitor()
+        async with client.get("/chosen") as response:
+            before, kept = await response.json(), cookie_in(response.headers)
+        async with client.get("/ended") as response:
+            gone = cookie_in(response.headers)
+        async with client.get("/whoami") as response:
+            after = await response.json()
+
+    assert kept is not None
+    assert gone == SetCookie(kept.name, "", kept.attributes | {"max-age": "0"})
+    assert len(client.session.cookie_jar) == 0
+    assert after["visitor"] != before["visitor"]
+    assert after["thread_id"] is None
 
 
 async def test_an_expired_token_starts_a_new_session() -> None:

@@ -6,8 +6,11 @@ from aiohttp import web
 from msgspec import Struct
 
 from deep_chat_proxy.browser.limits import RequestLimits
+from deep_chat_proxy.browser.memory import BodyMemory
 from deep_chat_proxy.browser.stream import StreamDelivery
-from deep_chat_proxy.store.records import Store
+from deep_chat_proxy.store.allowances import Allowances
+from deep_chat_proxy.store.leaving import Leaving
+from deep_chat_proxy.store.records import Store, Threads
 from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.turns import LiveTurns
@@ -21,13 +24,18 @@ class Chat(Struct, frozen=True):
     """
 
     store: Store
+    threads: Threads
+    leaving: Leaving
     shelf: Shelf
     files: Files
     turns: LiveTurns
     limits: RequestLimits
+    memory: BodyMemory
+    allowances: Allowances
     delivery: StreamDelivery
     spool: Path | None
     tasks: Tasks
+    history_page: int = 20
     accept_within: float = 10.0
 
 

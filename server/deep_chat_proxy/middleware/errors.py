@@ -88,6 +88,9 @@ def _answer(
         content_type="application/json",
         headers=headers,
     )
+    if not request.content.is_eof():
+        # Who is told that the connection ends stops sending; the others are heard out for a while by aiohttp.
+        response.force_close()
     if retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(retry_after))
     return response
