@@ -16,6 +16,7 @@ from deep_chat_proxy.turn.events import Cited, FileMade, TextReplaced
 from deep_chat_proxy.upstream.chat_completions.translate import Translator as ChatTranslator
 from deep_chat_proxy.upstream.responses.made_files import MadeFiles, Picture
 from deep_chat_proxy.upstream.responses.translate import Translator as ResponsesTranslator
+from deep_chat_proxy.upstream.responses.wire import Response
 from deep_chat_proxy.upstream.said import Said
 from deep_chat_proxy.upstream.sse import ServerEvent
 
@@ -81,6 +82,7 @@ def test_endless_sources_are_listed_up_to_a_bound() -> None:
         annotation = {"type": "url_citation", "url": f"https://example.com/{number}", "title": "x"}
         told = {"type": "response.output_text.annotation.added", "annotation": annotation}
         translator.take([event(told)], out)
+    translator.take_response(Response("resp_1", "completed"), out)
 
     assert sum(isinstance(each, Cited) for each in out) == 1_000
 

@@ -25,8 +25,9 @@ from deep_chat_proxy.errors import (
     ChatError,
     Problem,
 )
-from deep_chat_proxy.upstream.client import ApiClient, Call, Endpoint, UnsentError, path
+from deep_chat_proxy.upstream.client import ApiClient, Call, Endpoint, path
 from deep_chat_proxy.upstream.failures import ErrorBody, failure, read_error, stream_failure
+from deep_chat_proxy.upstream.reading import UnsentError
 from deep_chat_proxy.upstream.sse import ServerEvent
 from playing import until
 from upstream.backend import Body, Gone, Json, ScriptedBackend, client_of
@@ -202,7 +203,10 @@ async def test_a_stream_is_asked_for_as_events_that_are_not_compressed(
     client = client_of(session, backend.base_url)
 
     async with client.open(Call("POST", "/x", json={"stream": True}, stream=True)) as response:
-        events = [event async for batch in client.events(response) for event in batch]
+        with client.events(response) as stream:
+            events = []
+            while batch := await stream.next():
+                events += batch
 
     assert events == [ServerEvent("", b"1"), ServerEvent("", b"2"), ServerEvent("", b"3")]
     (seen,) = backend.requests
@@ -248,10 +252,10 @@ async def test_an_event_longer_than_the_limit_ends_the_stream(
     backend.on("POST /x", Body((b"data: 1\n\n", b"data: " + b"x" * 95)))
 
     async with client.open(POST) as response:
-        events = client.events(response)
-        assert await anext(events) == [ServerEvent("", b"1")]
-        with pytest.raises(ChatError, match="failed"):
-            await anext(events)
+        with client.events(response) as stream:
+            assert await stream.next() == [ServerEvent("", b"1")]
+            with pytest.raises(ChatError, match="failed"):
+                await stream.next()
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"id": 1', b"\xff", b"[1]", b"[" * 100_000])

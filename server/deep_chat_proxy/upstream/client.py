@@ -8,10 +8,10 @@ the back end surely did not take them (no connection, a refusal like 429, or a 5
 import asyncio
 import io
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 from urllib.parse import quote
 
 import aiohttp
@@ -19,9 +19,13 @@ import msgspec
 import stamina
 from msgspec import Struct
 
-from deep_chat_proxy.errors import CUT_OFF, FAILED, TIMED_OUT, UNREACHABLE, ChatError, Problem
+from deep_chat_proxy.errors import CUT_OFF, FAILED, UNREACHABLE, ChatError
+from deep_chat_proxy.turn.ports import Listener
+from deep_chat_proxy.upstream.deadlines import Deadlines
+from deep_chat_proxy.upstream.event_stream import EventStream
 from deep_chat_proxy.upstream.failures import UpstreamError, failure
-from deep_chat_proxy.upstream.sse import EventDecoder, EventTooLongError, ServerEvent
+from deep_chat_proxy.upstream.gathering import FrameClock, Hold
+from deep_chat_proxy.upstream.reading import AnswerReader, UnsentError, fault_of
 from deep_chat_proxy.upstream.surrogates import mended
 
 T = TypeVar("T")
@@ -85,10 +89,6 @@ class Reply(Struct, frozen=True):
         return decoded(self.body, wanted)
 
 
-class UnsentError(ChatError):
-    """The back end could not be reached, so it surely did not take the call."""
-
-
 def path(*segments: str) -> str:
     """A path of segments that may hold anything: ids are the back end's business, not ours.
 
@@ -109,9 +109,16 @@ def decoded(body: bytes, wanted: type[T]) -> T:
         ) from fault
 
 
+# One that is there already is several times as fast as finding out anew what is wanted.
+_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+_list_decoders: dict[type[Any], msgspec.json.Decoder[Any]] = {}
+
+
 def _read(body: bytes, wanted: type[T]) -> T:
+    if (decoder := _decoders.get(wanted)) is None:
+        decoder = _decoders[wanted] = msgspec.json.Decoder(wanted)
     try:
-        return msgspec.json.decode(body, type=wanted)
+        return cast("T", decoder.decode(body))
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
@@ -119,12 +126,32 @@ def _read(body: bytes, wanted: type[T]) -> T:
         return msgspec.convert(mended(json.loads(body), _IN_PIECES), wanted)
 
 
+def decoded_all(bodies: Sequence[bytes], wanted: type[T]) -> list[T] | None:
+    """All of these bodies, each as `wanted`, read in one; None where they have to be looked at one by one, as some of
+    them are something else or there are no several.
+    """
+    if len(bodies) < 2:
+        return None
+    if (decoder := _list_decoders.get(wanted)) is None:
+        decoder = _list_decoders[wanted] = msgspec.json.Decoder(list[wanted])  # type: ignore[valid-type]
+    try:
+        found = cast("list[T]", decoder.decode(b"[%b]" % b",".join(bodies)))
+    except (ValueError, RecursionError):
+        return None
+    return found if len(found) == len(bodies) else None
+
+
 class ApiClient:
     """Calls one back end. Everything that goes wrong is a ChatError; UpstreamError where the back end said no."""
 
-    def __init__(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, frames: FrameClock | None = None
+    ) -> None:
+        """`frames` says when streams are read; without it, whenever they bring something."""
         self._session = session
         self._endpoint = endpoint
+        self._frames = frames or FrameClock(0)
+        self._deadlines = Deadlines()
 
     async def ask(self, call: Call) -> Reply:
         """One whole answer."""
@@ -146,20 +173,16 @@ class ApiClient:
 
     async def chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
         """The rest of an opened answer, as the network brings it."""
-        content = response.content
-        patience = self._endpoint.first
-        while True:
-            try:
-                async with _mapped(CUT_OFF), asyncio.timeout(patience):
-                    chunk = await content.readany()
-            except ChatError:
-                if rest := _received(content):
-                    yield rest
-                raise
-            if not chunk:
-                return
-            patience = self._endpoint.silence
-            yield chunk
+        with self.reader(response) as reader:
+            while chunk := await reader.next():
+                yield chunk
+
+    @contextmanager
+    def reader(self, response: aiohttp.ClientResponse) -> Iterator[AnswerReader]:
+        """Reads the rest of an opened answer."""
+        content, endpoint = response.content, self._endpoint
+        with self._deadlines.within(lambda: content.set_exception(TimeoutError())) as deadline:
+            yield AnswerReader(content, deadline, first=endpoint.first, silence=endpoint.silence)
 
     @asynccontextmanager
     async def open(self, call: Call) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -171,27 +194,34 @@ class ApiClient:
         """As `open`, for a caller that closes the answer itself."""
         return await self._repeated(call, lambda: self._try(call))
 
-    async def events(self, response: aiohttp.ClientResponse) -> AsyncGenerator[list[ServerEvent]]:
-        """The events of an opened stream, in batches as the network brings them."""
-        decoder = EventDecoder(max_event=self._endpoint.max_event)
-        async with aclosing(self.chunks(response)) as chunks:
-            async for chunk in chunks:
-                try:
-                    events = decoder.feed(chunk)
-                except EventTooLongError as fault:
-                    if fault.before:
-                        yield fault.before
-                    raise ChatError(FAILED, str(fault)) from fault
-                if events:
-                    yield events
-        if events := decoder.finish():
-            yield events
+    @contextmanager
+    def events(
+        self,
+        response: aiohttp.ClientResponse,
+        listener: Listener = lambda _: False,
+        watched: Callable[[], bool] = lambda: True,
+    ) -> Iterator[EventStream]:
+        """The events of an opened stream; `listener` and `watched` as in `UpstreamTurn`."""
+        hold = Hold(self._frames, watched)
+        with self.reader(response) as reader:
+            try:
+                yield EventStream(response, reader, hold, listener, self._endpoint.max_event)
+            finally:
+                hold.release()
 
     async def _repeated(self, call: Call, work: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await work()
+        except ChatError as fault:
+            failed: ChatError | None = fault
+        # Nearly all calls are answered at the first try, and need none of this.
         async for attempt in stamina.retry_context(
             on=self._retry_rule(call), attempts=self._endpoint.attempts, timeout=None, wait_max=8.0
         ):
             with attempt:
+                if failed is not None:
+                    known, failed = failed, None
+                    raise known
                 return await work()
         raise AssertionError("a retry ends with an answer or an error")
 
@@ -219,16 +249,21 @@ class ApiClient:
         # A stream is watched over by whoever reads it, from its first bytes on.
         patience = endpoint.connect + endpoint.first if call.stream else None
         silence = None if call.stream else endpoint.silence if call.patient else endpoint.answer
-        async with _mapped(UNREACHABLE), asyncio.timeout(patience):
-            return await self._session.request(
-                call.method,
-                endpoint.base_url + call.path,
-                params={**endpoint.query, **call.query},
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=endpoint.connect, sock_read=silence),
-            )
+        try:
+            async with asyncio.timeout(patience):
+                return await self._session.request(
+                    call.method,
+                    endpoint.base_url + call.path,
+                    params={**endpoint.query, **call.query} or None,
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, sock_connect=endpoint.connect, sock_read=silence
+                    ),
+                )
+        except (TimeoutError, aiohttp.ClientError, OSError) as fault:
+            raise fault_of(fault, UNREACHABLE) from fault
 
     def _retry_rule(self, call: Call) -> Callable[[Exception], bool | float | timedelta]:
         def rule(fault: Exception) -> bool | float | timedelta:
@@ -259,13 +294,6 @@ def cut(fault: ChatError) -> bool:
     return lost and not isinstance(fault, UpstreamError | UnsentError)
 
 
-def _received(content: aiohttp.StreamReader) -> bytes:
-    """What came before a connection broke and was not read yet, which aiohttp gives to nobody then."""
-    with suppress(TimeoutError):
-        return content._read_nowait(-1) if content._buffer else b""  # noqa: SLF001 - there is no other way
-    return b""
-
-
 async def drained(response: aiohttp.ClientResponse) -> None:
     """Wait a moment for the end of a stream that has nothing more to say, so that its connection can serve the next
     call.
@@ -288,16 +316,3 @@ async def _beginning(response: aiohttp.ClientResponse) -> bytes:
     except (aiohttp.ClientError, OSError):
         pass
     return bytes(body)
-
-
-@asynccontextmanager
-async def _mapped(lost: Problem) -> AsyncIterator[None]:
-    """Aiohttp's exceptions as ChatErrors: `lost` where the connection broke."""
-    try:
-        yield
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as fault:
-        raise UnsentError(UNREACHABLE, f"no connection: {type(fault).__name__}") from fault
-    except TimeoutError as fault:
-        raise ChatError(TIMED_OUT, f"the back end was silent: {type(fault).__name__}") from fault
-    except (aiohttp.ClientError, OSError) as fault:
-        raise ChatError(lost, f"the connection broke: {type(fault).__name__}") from fault

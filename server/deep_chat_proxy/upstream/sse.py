@@ -5,9 +5,16 @@ far as back ends use it: lines end in LF, CRLF or CR, an event ends with a blank
 other than `event` and `data` are passed over, and so is an event without data.
 """
 
+import re
+from functools import lru_cache
+
 from msgspec import Struct
 
 _BOM = b"\xef\xbb\xbf"
+# How nearly all events look, alone or with others of their kind. Where they have all lines between them, nothing else is
+# there; what looks otherwise is read line by line.
+_NAMED = re.compile(rb"(?m)^event: ?([^\n]*)\ndata: ?([^\n]*)\n\n")
+_NAMELESS = re.compile(rb"(?m)^data: ?([^\n]*)\n\n")
 
 
 class ServerEvent(Struct, frozen=True):
@@ -47,17 +54,30 @@ class EventDecoder:
             scan_from = 0
             if self._buffer.startswith(_BOM):
                 del self._buffer[: len(_BOM)]
-        end = self._buffer.rfind(b"\n\n", scan_from)
-        blocks = bytes(self._buffer[:end]).split(b"\n\n") if end >= 0 else []
-        if end >= 0:
-            del self._buffer[: end + 2]
         events: list[ServerEvent] = []
-        for block in blocks:
+        end = self._buffer.rfind(b"\n\n", scan_from)
+        if end >= 0:
+            whole = bytes(self._buffer[: end + 2])
+            del self._buffer[: end + 2]
+            self._read(whole, events)
+        self._check(self._buffer, events)
+        return events
+
+    def _read(self, whole: bytes, events: list[ServerEvent]) -> None:
+        """Add the events that these bytes hold, of which the last ends with them."""
+        if len(whole) <= self._max_event:
+            lines = whole.count(b"\n")
+            named = _NAMED.findall(whole)
+            if lines == 3 * len(named):
+                events += [ServerEvent(_name(name), data) for name, data in named]
+                return
+            if not named and lines == 2 * len(found := _NAMELESS.findall(whole)):
+                events += [ServerEvent("", data) for data in found]
+                return
+        for block in whole[:-2].split(b"\n\n"):
             self._check(block, events)
             if (event := _event(block)) is not None:
                 events.append(event)
-        self._check(self._buffer, events)
-        return events
 
     def finish(self) -> list[ServerEvent]:
         """What a peer left without its last blank line when it closed the stream."""
@@ -82,6 +102,11 @@ class EventDecoder:
         return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
+@lru_cache(maxsize=128)
+def _name(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
+
+
 def _event(block: bytes) -> ServerEvent | None:
     name = b""
     data: list[bytes] = []
@@ -93,4 +118,4 @@ def _event(block: bytes) -> ServerEvent | None:
             name = value.removeprefix(b" ")
     if not data:
         return None
-    return ServerEvent(name.decode("utf-8", "replace"), data[0] if len(data) == 1 else b"\n".join(data))
+    return ServerEvent(_name(name), data[0] if len(data) == 1 else b"\n".join(data))
