@@ -9,11 +9,15 @@ import aiohttp
 import aioresponses.core
 import pytest
 from aioresponses import aioresponses as mocked_api
+from stamina.instrumentation import get_on_retry_hooks
 
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from upstream.backend import ScriptedBackend, client_of
 from upstream.playing import dialect_of
 from upstream.scenes import threads_can_be_written
+
+# As where the server starts: found out at the first repeated call, it would stall the loop.
+get_on_retry_hooks()
 
 
 class CompatibleResponse(aiohttp.ClientResponse):
@@ -68,4 +72,5 @@ def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         return await real(0, result)
 
     monkeypatch.setattr(asyncio, "sleep", record)
+    monkeypatch.setattr("deep_chat_proxy.upstream.pauses._now", lambda: 0.0)
     return recorded

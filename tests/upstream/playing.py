@@ -15,6 +15,7 @@ from deep_chat_proxy.turn.events import (
     ToolCall,
     ToolOutput,
     TurnEvent,
+    joined,
 )
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.loop import TurnLoop
@@ -75,7 +76,8 @@ class Played:
 
     @property
     def events(self) -> Sequence[TurnEvent]:
-        return self.log.after(0)[1]
+        """What was shown; how its text was cut by the network is left out."""
+        return joined(self.log.after(0)[1])
 
     @property
     def text(self) -> str:

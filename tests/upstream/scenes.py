@@ -18,7 +18,7 @@ NEWEST = f"GET /threads/{rec.THREAD}/messages\\?limit=(?:1|20)&order=desc"
 ADD = f"POST /threads/{rec.THREAD}/messages"
 START = f"POST /threads/{rec.THREAD}/runs"
 TAKEN_BACK = f"DELETE /threads/{rec.THREAD}/messages/{rec.SAID}"
-FIRST = [NEW_THREAD, ADD, START]
+FIRST = [NEW_THREAD, START]
 """What is asked for the first message of a thread, up to its run."""
 PARIS = ("call_1", "get_weather", '{"location":"Paris"}')
 ROME = ("call_2", "get_weather", '{"location":"Rome"}')
@@ -33,6 +33,17 @@ def threads_can_be_written(backend: ScriptedBackend) -> None:
     """Threads can be made and take messages, whatever their ids are."""
     backend.on(NEW_THREAD, Json({"id": rec.THREAD, "object": "thread"}))
     backend.on("POST /threads/[^/?#]+/messages", Json(rec.said_by_visitor("Hello")))
+
+
+def messages_brought(backend: ScriptedBackend) -> list[Any]:
+    """The messages that came onto a thread, those that it was opened with and those that were posted later."""
+    found: list[Any] = []
+    for seen in backend.requests:
+        if seen.line == NEW_THREAD:
+            found += seen.json["messages"]
+        elif seen.line == ADD:
+            found.append(seen.json)
+    return found
 
 
 def can_be_asked(backend: ScriptedBackend, run: Any, *messages: Any) -> None:

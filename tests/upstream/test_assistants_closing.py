@@ -3,11 +3,12 @@
 import asyncio
 import logging
 from contextlib import aclosing
+from typing import Any
 
 import aiohttp
 import pytest
 
-from deep_chat_proxy.errors import REJECTED, TURN_ACTIVE, UNREACHABLE
+from deep_chat_proxy.errors import REJECTED, THREAD_NOT_FOUND, TURN_ACTIVE, UNREACHABLE, ChatError
 from deep_chat_proxy.turn.events import Completed
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
@@ -215,22 +216,76 @@ async def test_a_thread_that_the_back_end_lost_is_replaced_and_the_visitor_told(
 
     assert played.text == f"{THREAD_LOST}\n\n{rec.TEXT}"
     assert played.thread.opened == [rec.THREAD]
-    assert [line for line in backend.lines if "GET" not in line] == [ADD, NEW_THREAD, ADD, START]
+    assert [line for line in backend.lines if "GET" not in line] == [ADD, *FIRST]
 
 
-async def test_no_run_is_made_on_a_thread_that_is_gone_as_soon_as_it_is_made(
+async def test_a_thread_that_is_gone_as_soon_as_it_is_made_is_not_the_visitor_s(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
-    backend.on(ADD, Json(NO_THREAD, 404))
-    backend.on(NEWEST, Json(NO_THREAD, 404))
+    backend.on(START, Json(NO_THREAD, 404))
     backend.on(DELETE_THREAD, Json(NO_THREAD, 404))
-    backend.on(START, ANSWERED)
 
     played = await play(dialect)
 
     assert played.problem is not None
-    assert START not in backend.lines
+    assert backend.lines == [*FIRST, DELETE_THREAD]
     assert played.thread.opened == []
+
+
+async def test_a_thread_that_is_being_opened_while_the_turn_is_stopped_is_deleted(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    held = Held(Json({"id": rec.THREAD}))
+    backend.on(NEW_THREAD, held)
+    backend.on(DELETE_THREAD, Json({"deleted": True}))
+    thread = FakeThread()
+
+    await stop_while(dialect.turn(thread, UserMessage("Hello")), held)
+
+    assert backend.lines == [NEW_THREAD, DELETE_THREAD]
+    assert (thread.opened, thread.held) == ([], [])
+
+
+async def test_a_thread_that_was_being_opened_and_cannot_be_deleted_goes_with_the_conversation(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    held = Held(Json({"id": rec.THREAD}))
+    backend.on(NEW_THREAD, held)
+    backend.on(DELETE_THREAD, Json({}, 405))
+    thread = FakeThread()
+
+    await stop_while(dialect.turn(thread, UserMessage("Hello")), held)
+
+    assert [each.held_id for each in thread.held] == [rec.THREAD]
+    assert thread.opened == []
+
+
+async def test_a_thread_that_never_opens_does_not_hold_up_the_end_of_a_turn_that_is_stopped(
+    backend: ScriptedBackend, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    dialect = dialect_of(client_of(session, backend.base_url), close_within=0.05)
+    held = Held(Body((), end="stall"))
+    backend.on(NEW_THREAD, held)
+
+    await stop_while(a_turn(dialect), held)
+
+    assert "what was not used stays at the back end in time" in caplog.text
+    assert backend.lines == [NEW_THREAD]
+
+
+async def test_a_thread_is_deleted_where_the_conversation_was_while_it_opened(
+    backend: ScriptedBackend, dialect: AssistantsDialect
+) -> None:
+    class DeletedThread(FakeThread):
+        async def checkpoint(self, *_: Any) -> None:
+            raise ChatError(THREAD_NOT_FOUND, "the thread was deleted")
+
+    backend.on(DELETE_THREAD, Json({"deleted": True}))
+
+    played = await play(dialect, thread=DeletedThread())
+
+    assert played.problem == THREAD_NOT_FOUND
+    assert backend.lines == [NEW_THREAD, DELETE_THREAD]
 
 
 async def test_the_visitor_is_told_of_a_lost_thread_also_where_the_answer_is_said_anew(

@@ -74,7 +74,8 @@ async def test_a_conversation_goes_on_in_its_thread(make: MakeDialect, state: Lo
     assert (second.end, second.thread.opened) == (Completed(), [])
     assert list(state.threads) == [thread_id]
     paths = [path for method, path in state.requests if method == "POST"]
-    assert paths == ["/v1/threads", *[f"/v1/threads/{thread_id}/{name}" for name in ("messages", "runs")] * 2]
+    names = ("runs", "messages", "runs")
+    assert paths == ["/v1/threads", *[f"/v1/threads/{thread_id}/{name}" for name in names]]
 
 
 @pytest.mark.parametrize(

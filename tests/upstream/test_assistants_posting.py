@@ -6,7 +6,9 @@ import pytest
 
 from deep_chat_proxy.errors import FAILED, OVERLOADED, REJECTED, UNREACHABLE
 from deep_chat_proxy.turn.events import Completed
+from deep_chat_proxy.turn.transcript import Anchor, AnchorKind
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
+from playing import FakeThread
 from upstream import recording as rec
 from upstream.backend import Answer, Gone, Json, ScriptedBackend
 from upstream.playing import Played, play
@@ -14,6 +16,7 @@ from upstream.scenes import (
     ADD,
     CANCEL,
     DELETE_THREAD,
+    FIRST,
     NEW_THREAD,
     NEWEST,
     RUNS,
@@ -21,6 +24,7 @@ from upstream.scenes import (
     TAKEN_BACK,
     assert_whole,
     can_be_asked,
+    messages_brought,
     streams,
 )
 
@@ -92,38 +96,48 @@ async def test_a_message_that_is_not_there_is_posted_again(
 ) -> None:
     assert_whole(await said(backend, dialect, lost, *newest))
     assert changes(backend) == [ADD, ADD, START]
-    assert [seen.json for seen in backend.requests if seen.line == ADD][1:] == [
-        {"role": "user", "content": "Hello", "metadata": rec.OURS}
-    ]
+    assert messages_brought(backend) == [{"role": "user", "content": "Hello", "metadata": rec.OURS}] * 2
 
 
 @pytest.mark.parametrize("lost", [Gone(), Json({}, 500)])
-async def test_a_message_that_is_lost_again_and_again_fails_and_its_thread_is_remembered(
+async def test_a_message_that_is_lost_again_and_again_fails_and_its_thread_stays(
     backend: ScriptedBackend, dialect: AssistantsDialect, lost: Answer
 ) -> None:
     backend.on(ADD, lost)
     backend.on(NEWEST, Json(rec.listed()))
 
-    played = await play(dialect)
+    played = await play(dialect, thread_id=rec.THREAD)
 
     # It may be there all the same, so what comes next must come behind it.
     assert played.problem == (UNREACHABLE if isinstance(lost, Gone) else FAILED)
-    assert changes(backend) == [NEW_THREAD, ADD, ADD]
-    assert played.thread.opened == [rec.THREAD]
+    assert changes(backend) == [ADD, ADD]
+    assert played.thread.anchor == Anchor(AnchorKind.THREAD, rec.THREAD)
+
+
+@pytest.mark.parametrize("lost", [Gone(), Json({}, 500)])
+async def test_a_first_message_that_is_lost_again_and_again_fails_and_is_run_nowhere(
+    backend: ScriptedBackend, dialect: AssistantsDialect, lost: Answer
+) -> None:
+    backend.on(NEW_THREAD, lost)
+
+    played = await play(dialect)
+
+    assert played.problem == (UNREACHABLE if isinstance(lost, Gone) else FAILED)
+    assert changes(backend) == [NEW_THREAD] * 3
+    assert played.thread.opened == []
 
 
 @pytest.mark.parametrize(("refused", "problem"), REFUSED)
 async def test_a_message_that_is_refused_leaves_no_thread(
     backend: ScriptedBackend, dialect: AssistantsDialect, refused: Answer, problem: object
 ) -> None:
-    backend.on(ADD, refused)
-    backend.on(DELETE_THREAD, Json({"deleted": True}))
+    backend.on(NEW_THREAD, refused)
 
     played = await play(dialect)
 
     assert played.problem == problem
-    assert backend.lines[-1] == DELETE_THREAD
-    assert played.thread.opened == []
+    assert set(changes(backend)) == {NEW_THREAD}
+    assert (played.thread.opened, played.thread.held) == ([], [])
 
 
 @pytest.mark.parametrize(("refused", "problem"), REFUSED)
@@ -153,7 +167,7 @@ async def test_a_message_whose_run_is_refused_is_taken_back(
 
     assert played.problem == problem
     assert changes(backend)[-1] == (TAKEN_BACK if thread_id else DELETE_THREAD)
-    assert played.thread.opened == []
+    assert (played.thread.opened, played.thread.held) == ([], [])
 
 
 async def test_a_message_whose_run_may_have_been_made_stays(
@@ -165,7 +179,7 @@ async def test_a_message_whose_run_may_have_been_made_stays(
     played = await play(dialect)
 
     assert played.problem == UNREACHABLE
-    assert changes(backend) == [NEW_THREAD, ADD, START, START]
+    assert changes(backend) == [*FIRST, START]
     assert played.thread.opened == [rec.THREAD]
 
 
@@ -179,7 +193,7 @@ async def test_a_message_whose_run_the_back_end_failed_to_make_is_taken_back(
     played = await play(dialect)
 
     assert played.problem == FAILED
-    assert changes(backend) == [NEW_THREAD, ADD, START, START, DELETE_THREAD]
+    assert changes(backend) == [*FIRST, START, DELETE_THREAD]
     assert played.thread.opened == []
 
 
@@ -194,7 +208,7 @@ async def test_a_message_stays_where_its_run_is_there_after_all(
     played = await play(dialect)
 
     assert played.problem == FAILED
-    assert changes(backend) == [NEW_THREAD, ADD, START, START, CANCEL]
+    assert changes(backend) == [*FIRST, START, CANCEL]
     assert played.thread.opened == [rec.THREAD]
 
 
@@ -209,7 +223,7 @@ async def test_a_message_that_cannot_be_taken_back_does_not_hold_up_the_end(
 
 
 @pytest.mark.parametrize("lost", [Gone(), Json({}, 500)])
-async def test_a_thread_is_asked_for_until_there_is_one(
+async def test_a_thread_is_asked_for_until_there_is_one_and_run_once(
     backend: ScriptedBackend, dialect: AssistantsDialect, lost: Answer
 ) -> None:
     backend.on(NEW_THREAD, lost, lost, Json({"id": rec.THREAD}))
@@ -218,15 +232,29 @@ async def test_a_thread_is_asked_for_until_there_is_one(
     played = await play(dialect)
 
     assert played.end == Completed()
-    assert changes(backend) == [NEW_THREAD, NEW_THREAD, NEW_THREAD, ADD, START]
+    assert changes(backend) == [NEW_THREAD, NEW_THREAD, *FIRST]
+    assert played.thread.opened == [rec.THREAD]
+    # Whichever of them was made, it holds the message.
+    assert messages_brought(backend) == [{"role": "user", "content": "Hello", "metadata": rec.OURS}] * 3
 
 
+ON_THREAD = {"posting": True, "message_id": rec.SAID, "starting": True}
+WITH_THREAD = {"thread_id": rec.THREAD, "posting": True, "message_id": "", "starting": True}
+
+
+@pytest.mark.parametrize(
+    ("thread_id", "before"),
+    [
+        (None, [(NEW_THREAD, {}), (START, WITH_THREAD)]),
+        (rec.THREAD, [(ADD, {"posting": True}), (START, ON_THREAD)]),
+    ],
+)
 async def test_whoever_would_pick_the_turn_up_knows_what_is_about_to_happen_before_it_does(
-    backend: ScriptedBackend, dialect: AssistantsDialect
+    backend: ScriptedBackend, dialect: AssistantsDialect, thread_id: str | None, before: list[Any]
 ) -> None:
     """A checkpoint that came after its call would not be there when it matters."""
     known: list[tuple[str, dict[str, Any]]] = []
-    thread = Played().thread
+    thread = FakeThread(thread_id)
 
     def noting(answer: Answer) -> Any:
         def note(seen: Any) -> Answer:
@@ -240,12 +268,5 @@ async def test_whoever_would_pick_the_turn_up_knows_what_is_about_to_happen_befo
     backend.on(START, noting(streams(rec.stream(rec.text_run()))))
 
     assert_whole(await play(dialect, thread=thread))
-    assert known == [
-        (NEW_THREAD, {}),
-        (ADD, {"thread_id": rec.THREAD, "posting": True}),
-        (
-            START,
-            {"thread_id": rec.THREAD, "posting": True, "message_id": rec.SAID, "starting": True},
-        ),
-    ]
+    assert known == before
     assert rec.read(thread.checkpoints[-1])["run_id"] == rec.RUN

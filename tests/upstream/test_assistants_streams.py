@@ -58,8 +58,7 @@ async def test_a_text_run_becomes_the_events_of_a_turn(
 
     assert played.events == [
         Accepted(),
-        *(TextDelta(piece) for piece in ("Grüße", ", 世界", " 🌍")),
-        *([TextDelta("!\n"), TextDelta("Bye.")]),
+        TextDelta("Grüße, 世界 🌍!\nBye."),
         Usage(11, 7),
         Completed(),
     ]
@@ -302,7 +301,7 @@ async def test_two_rounds_of_function_calls_go_on_in_new_streams(
     assert played.text == "Let me see.\n\nAll sunny."
     assert played.end == Completed()
     assert [call.call_id for call in played.tools.calls] == ["call_1", "call_2", "call_3"]
-    assert [seen.json for seen in backend.requests[3:]] == [
+    assert [seen.json for seen in backend.requests[len(FIRST) :]] == [
         {
             "tool_outputs": [
                 {"tool_call_id": "call_1", "output": 'get_weather {"location":"Paris"}'},
@@ -356,16 +355,18 @@ async def test_files_and_annotations_become_files_and_readable_text(
         ("thread.message.completed", full),
     ]
     backend.on(START, streams(rec.stream([*rec.beginning(), *events, rec.run_event("completed")])))
+    backend.on("GET /files/file-9", Json({"id": "file-9", "filename": "report.pdf"}))
 
     played = await play(dialect)
 
-    assert played.text == "See numbers."
+    assert played.text == (
+        r"See [numbers](deep-chat-file:file-2/numbers.csv)\[1\]." + "\n\n**Sources**\n\n1. report.pdf"
+    )
     assert played.keeper.made == [
         FileMade("file-1", None, FileKind.IMAGE),
-        FileMade("file-2", "numbers.csv", FileKind.ANY),
-        FileMade("file-3", "b.PNG", FileKind.IMAGE),
+        FileMade("file-2", "numbers.csv", FileKind.ANY, marker="sandbox:/mnt/data/numbers.csv"),
+        FileMade("file-3", "b.PNG", FileKind.IMAGE, marker="sandbox:/mnt/data/b.PNG"),
     ]
-    assert not played.said_anew
 
 
 async def test_text_after_a_picture_is_a_paragraph_of_its_own(

@@ -112,8 +112,6 @@ async def test_a_text_that_is_too_long_is_refused(attachment: SendFile) -> None:
     [
         ("application/zip", FileKind.ANY),
         ("video/mp4", FileKind.ANY),
-        ("audio/wav", FileKind.AUDIO),
-        ("audio/mpeg", FileKind.AUDIO),
         ("font/woff2", FileKind.ANY),
     ],
 )
@@ -126,24 +124,6 @@ async def test_a_file_that_no_model_can_read_is_refused(
         await files.take([attachment(), attachment("some.file", PNG, media, kind)])
     assert (raised.value.problem.status, raised.value.problem.code) == (415, "file_not_taken")
     assert '"some.file"' in raised.value.problem.sentence
-
-
-@pytest.mark.parametrize(
-    ("media", "taken"),
-    [("audio/wav", True), ("audio/mpeg", True), ("audio/ogg", False), ("video/mp4", False)],
-)
-async def test_audio_is_taken_where_the_model_may_be_given_some(
-    attachment: SendFile, media: str, taken: bool
-) -> None:
-    files = MessageFiles(RememberingThread(), longest=100, audio=True)
-    sent = attachment("some.file", PNG, media, FileKind.AUDIO)
-
-    if taken:
-        assert [file.media_type for file in await files.take([sent])] == [media]
-        return
-    with pytest.raises(ChatError) as raised:
-        await files.take([sent])
-    assert raised.value.problem.status == 415
 
 
 def test_documents_are_taken_and_archives_are_not() -> None:

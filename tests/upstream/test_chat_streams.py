@@ -30,7 +30,7 @@ async def test_a_completion_becomes_the_events_of_a_turn(
 
     assert answer.events == [
         Accepted(),
-        *(TextDelta(piece) for piece in ("Grüße", ", 世界", " 🌍", "!\n", "Bye.")),
+        TextDelta("Grüße, 世界 🌍!\nBye."),
         Usage(11, 7),
         Completed(),
     ]

@@ -1,13 +1,15 @@
 """Responses whose connection breaks: looked for where they may be, and otherwise asked for once more."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
 import pytest
 
 from deep_chat_proxy.errors import CUT_OFF, TIMED_OUT, TURN_ACTIVE, UNREACHABLE
-from deep_chat_proxy.turn.events import Completed, ToolCall, ToolOutput
+from deep_chat_proxy.turn.events import Completed, TextDelta, ToolCall, ToolOutput, TurnEvent
+from deep_chat_proxy.turn.loop import TurnLoop
+from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.transcript import (
     INTERRUPTED,
     Anchor,
@@ -22,6 +24,7 @@ from deep_chat_proxy.upstream.responses.dialect import ResponsesDialect
 from deep_chat_proxy.upstream.responses.options import Way
 from upstream import responses_recording as rec
 from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, client_of
+from upstream.playing import Keeper, Tools
 from upstream.responses_scenes import (
     GET,
     GONE,
@@ -93,6 +96,36 @@ async def test_a_response_that_is_lost_after_any_event_is_whole_and_its_text_is_
 
         assert_whole(await say(make(way=way)))
     assert backend.lines.count(NEW) == 2 * len(WHOLE)
+
+
+async def test_a_response_that_is_asked_for_anew_is_kept_before_its_first_words(
+    backend: ScriptedBackend, make: MakeDialect
+) -> None:
+    again = [*rec.beginning(response_id="resp_2"), rec.delta("It is "), rec.delta("sunny")]
+    rest = [*rec.said(" today."), rec.state("completed", response_id="resp_2")]
+    backend.on(NEW, cut("It is "), Body((rec.stream(again), rec.stream(rest))))
+    thread = RememberingThread()
+    held_at: dict[str, list[str]] = {}
+
+    def emit(events: Sequence[TurnEvent]) -> None:
+        held = [each.held_id for each in thread.held]
+        held_at.update((event.text, held) for event in events if isinstance(event, TextDelta))
+
+    turn = make(way=Way.CHAIN).turn(thread, UserMessage("Hello"))
+    await TurnLoop(turn, Tools(), Keeper(), emit, max_rounds=1).play()
+    await turn.close()
+
+    assert "resp_2" in held_at["sunny"]
+
+
+async def test_no_more_is_kept_of_an_answer_that_breaks_off_than_an_answer_may_be_long(
+    backend: ScriptedBackend, make: MakeDialect
+) -> None:
+    backend.on(NEW, *[cut("It is ", "sunny")] * 3)
+    thread = RememberingThread()
+    await say(make(way=Way.HISTORY, longest_answer=8), thread=thread)
+
+    assert thread.entries[1:] == [AssistantSaid("It is su")]
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,20 @@ from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.upstream.assistants.dialect import AssistantsDialect
 from deep_chat_proxy.upstream.assistants.message import message_body
 from deep_chat_proxy.upstream.files import SentFile
+from playing import until
 from upstream import recording as rec
 from upstream.backend import Answer, Body, Gone, Json, ScriptedBackend, Seen
 from upstream.playing import play
-from upstream.scenes import ADD, DELETE_THREAD, NEWEST, START, TAKEN_BACK, streams
+from upstream.scenes import (
+    ADD,
+    DELETE_THREAD,
+    NEW_THREAD,
+    NEWEST,
+    START,
+    TAKEN_BACK,
+    messages_brought,
+    streams,
+)
 from upstream.stopping import Held, a_turn, stop_while
 
 SendFile = Callable[..., Attachment]
@@ -39,8 +49,8 @@ def uploads(backend: ScriptedBackend) -> list[str]:
 
 
 def posted(backend: ScriptedBackend) -> Any:
-    """The one message that was put on the thread."""
-    (message,) = [seen.json for seen in backend.requests if seen.line == ADD]
+    """The one message that came onto the thread."""
+    (message,) = messages_brought(backend)
     return message
 
 
@@ -134,8 +144,7 @@ async def test_uploads_are_deleted_where_their_message_is_refused(
     backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile, thread_id: str | None
 ) -> None:
     backend.on("POST /files", Json({"id": "file-1"}))
-    backend.on(ADD, Json({}, 400))
-    backend.on(DELETE_THREAD, Json({"deleted": True}))
+    backend.on(ADD if thread_id else NEW_THREAD, Json({}, 400))
     backend.on("DELETE /files/file-1", Json({"deleted": True}))
     file = attachment()
 
@@ -143,22 +152,29 @@ async def test_uploads_are_deleted_where_their_message_is_refused(
 
     assert played.problem == REJECTED
     assert uploads(backend) == ["POST /files", "DELETE /files/file-1"]
-    assert (DELETE_THREAD in backend.lines) is (thread_id is None)
+    assert START not in backend.lines
     assert not file.path.exists()
 
 
+@pytest.mark.parametrize(("thread_id", "taken_back"), [(None, DELETE_THREAD), (rec.THREAD, TAKEN_BACK)])
 async def test_a_message_whose_run_is_refused_is_taken_back_with_its_uploads(
-    backend: ScriptedBackend, dialect: AssistantsDialect, attachment: SendFile, sleeps: list[float]
+    backend: ScriptedBackend,
+    dialect: AssistantsDialect,
+    attachment: SendFile,
+    sleeps: list[float],
+    thread_id: str | None,
+    taken_back: str,
 ) -> None:
     backend.on("POST /files", Json({"id": "file-1"}))
     backend.on(START, Json({}, 429))
-    backend.on(TAKEN_BACK, Json({"deleted": True}))
+    backend.on(taken_back, Json({"deleted": True}))
     backend.on("DELETE /files/file-1", Json({"deleted": True}))
 
-    played = await play(dialect, thread_id=rec.THREAD, attachments=[attachment()])
+    played = await play(dialect, thread_id=thread_id, attachments=[attachment()])
 
     assert (played.problem, len(sleeps)) == (RATE_LIMITED, 2)
-    assert backend.lines[-2:] == [TAKEN_BACK, "DELETE /files/file-1"]
+    assert backend.lines[-2:] == [taken_back, "DELETE /files/file-1"]
+    assert played.thread.held == []
 
 
 @pytest.mark.usefixtures("sleeps")
@@ -210,6 +226,31 @@ async def test_a_file_of_the_back_end_is_read_in_pieces(
         assert b"".join([chunk async for chunk in content.chunks]) == b"abcd"
 
 
+@pytest.mark.parametrize(
+    ("status", "content_range", "found"),
+    [
+        (206, "bytes 1-2/4", (4, 1, 3)),
+        (206, "bytes 1-2/*", (0, 0, 0)),
+        (206, "", (0, 0, 0)),
+        (200, "bytes 1-2/4", (None, 0, None)),
+    ],
+)
+async def test_a_part_of_a_file_is_the_one_that_the_back_end_says_it_is(
+    status: int,
+    content_range: str,
+    found: tuple[int | None, int, int | None],
+    backend: ScriptedBackend,
+    dialect: AssistantsDialect,
+) -> None:
+    backend.on(
+        "GET /files/file-1/content", Body((b"bc",), status=status, headers={"Content-Range": content_range})
+    )
+
+    async with dialect.files.content("file-1", "bytes=1-2") as content:
+        assert (content.size, content.start, content.stop) == found
+    assert backend.requests[-1].headers["range"] == "bytes=1-2"
+
+
 async def test_a_file_that_the_back_end_does_not_have_is_an_error(
     backend: ScriptedBackend, dialect: AssistantsDialect
 ) -> None:
@@ -239,6 +280,8 @@ async def test_many_files_are_sent_a_few_at_a_time_and_keep_their_order(
         name = str(seen.body.count(b"x"))
         under_way.add(name)
         most = max(most, len(under_way))
+        # Those that are sent at a time are here together, and no more come for as long as they are.
+        await until(lambda: most >= 3)
         for _ in range(20):
             await asyncio.sleep(0)
         under_way.discard(name)

@@ -21,8 +21,18 @@ from deep_chat_proxy.turn.transcript import AttachedFile, Entry, UserSaid
 T = TypeVar("T")
 
 TEXT_TYPES = frozenset({"application/json", "application/xml", "application/x-sh", "application/typescript"})
-AUDIO_TYPES = {"audio/wav": "wav", "audio/mpeg": "mp3"}
-"""What Chat Completions takes as `input_audio`, with the names it has there."""
+# What a model works through with code rather than reads.
+DATA_TYPES = frozenset(
+    {
+        "text/csv",
+        "text/tab-separated-values",
+        "application/json",
+        "application/xml",
+        "application/zip",
+        "application/vnd.ms-excel",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    }
+)
 NOT_TAKEN = frozenset({400, 413, 415, 422})
 """Statuses by which a back end may say that it takes no such file."""
 # Of earlier messages, together; in bytes before they are encoded.
@@ -39,6 +49,12 @@ def is_document(media_type: str) -> bool:
     return media_type.startswith("application/") and media_type != "application/zip"
 
 
+def can_be_sent(attachment: Attachment) -> bool:
+    """Whether a model may take a file that is no text as it is."""
+    media_type = attachment.media_type
+    return attachment.kind is FileKind.IMAGE or media_type.startswith("audio/") or is_document(media_type)
+
+
 def not_taken(name: str) -> Exception:
     """The assistant can do nothing with such a file."""
     return refused(
@@ -51,14 +67,13 @@ def not_taken(name: str) -> Exception:
 class MessageFiles:
     """The attachments of one message, and access to those of the messages before it on the same thread.
 
-    `longest` is how many characters a file may have that is read as text; `audio` says whether the back end's model
-    may be given audio.
+    `longest` is how many characters a file may have that is read as text. Of recordings come only those that the model
+    may be given: see `Recordings`.
     """
 
-    def __init__(self, thread: Thread, *, longest: int, audio: bool = False) -> None:
+    def __init__(self, thread: Thread, *, longest: int) -> None:
         self._thread = thread
         self._longest = longest
-        self._audio = audio
         self._new: dict[str, Attachment] = {}
         self._again = _MOST_AGAIN
 
@@ -71,8 +86,7 @@ class MessageFiles:
         file = AttachedFile(attachment.name, media_type, attachment.kind)
         if is_text(media_type):
             return replace(file, text=await self._text(attachment))
-        heard = self._audio and media_type in AUDIO_TYPES
-        if not heard and attachment.kind is not FileKind.IMAGE and not is_document(media_type):
+        if not can_be_sent(attachment):
             raise not_taken(attachment.name)
         key = str(attachment.path)
         self._new[key] = attachment

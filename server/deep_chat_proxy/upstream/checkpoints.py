@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from deep_chat_proxy.turn.held import Held
 from deep_chat_proxy.turn.ports import Thread
 
 T = TypeVar("T", bound=Struct)
@@ -27,7 +28,12 @@ class Checkpoints(Generic[T]):
         """What matters to this process alone."""
         self.now = replace(self.now, **known)
 
-    async def keep(self, **known: Any) -> None:
-        """Keep what is known or about to happen now."""
+    @property
+    def body(self) -> bytes:
+        """What is known, as it is kept."""
+        return msgspec.json.encode(self.now)
+
+    async def keep(self, *held: Held, **known: Any) -> None:
+        """Keep what is known or about to happen now, and what the back end holds from now on."""
         self.note(**known)
-        await self._thread.checkpoint(msgspec.json.encode(self.now))
+        await self._thread.checkpoint(self.body, *held)

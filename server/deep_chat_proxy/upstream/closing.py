@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Sequence
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.message import Attachment
+from deep_chat_proxy.upstream.failures import UpstreamError
+
+_NOT_THERE = frozenset({404, 405, 410, 501})
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -22,9 +25,19 @@ async def in_time(work: Awaitable[None], within: float, otherwise: str) -> None:
         logger.warning("turn %s: %s: %s", current_turn.get(), otherwise, fault.cause)
 
 
+async def gone(deleting: Awaitable[None]) -> None:
+    """Have something deleted that may not be there, or that the back end has no way to delete. Raises ChatError."""
+    try:
+        await deleting
+    except UpstreamError as fault:
+        if fault.status not in _NOT_THERE:
+            raise
+
+
 async def discard(attachments: Sequence[Attachment]) -> None:
     """Remove the spooled files of a message."""
-    await asyncio.to_thread(_remove, attachments)
+    if attachments:
+        await asyncio.to_thread(_remove, attachments)
 
 
 def _remove(attachments: Sequence[Attachment]) -> None:

@@ -22,13 +22,16 @@ from deep_chat_proxy.upstream.attachments import MessageFiles
 
 
 class TurnRecord:
-    """The entries of one turn, `entries`, of which the first is the visitor's message."""
+    """The entries of one turn, `entries`, of which the first is the visitor's message; `longest` bounds what is kept of an
+    answer that was broken off, in characters: too much may have been why.
+    """
 
-    def __init__(self, thread: Thread, files: MessageFiles, said: UserSaid) -> None:
+    def __init__(self, thread: Thread, files: MessageFiles, said: UserSaid, longest: int) -> None:
         self.entries: list[Entry] = [said]
         self._said = said
         self._thread = thread
         self._files = files
+        self._longest = longest
         self._tasks = Tasks()
         self._saved = 0
         self._over = False
@@ -62,7 +65,7 @@ class TurnRecord:
         await self._tasks.finish()
         if self._over or (failed and not text and not self._saved):
             return
-        self.answer(text)
+        self.answer(text[: self._longest])
         await self.save()
 
     async def save(

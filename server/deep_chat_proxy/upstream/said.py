@@ -47,7 +47,9 @@ class Said:
 
     def say(self, key: Hashable, text: str, out: Out, *, whole: bool = False) -> None:
         """More of a part. `whole` as in TextDelta."""
-        if not (text := self._whole_characters(key, text)):
+        if self._half[1] or not text.isascii():
+            text = self._whole_characters(key, text)
+        if not text:
             return
         said = self._parts.setdefault(key, [])
         if self._shown is not None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.tasks import Tasks, undisturbed
+from deep_chat_proxy.turn.held import Held, HeldKind
 from deep_chat_proxy.turn.message import Attachment
+from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.files import Files, SentFile
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
@@ -15,42 +18,36 @@ _AT_ONCE = 3
 # An upload that was left under way may be stored already, which only its answer tells; how long that is
 # waited for, in seconds.
 _UNDER_WAY = 5.0
+# By which a back end says that it does not take such a file.
+_REFUSED = frozenset({400, 413, 415, 422})
 
 
 class Uploads:
-    """Sends files in tasks of their own, so that a turn that is stopped learns of each that was stored."""
+    """Sends files in tasks of their own, so that a turn that is stopped learns of each that was stored, and keeps for
+    the thread what is. One that is stored for it already, by a message that failed or by a turn that was picked up, is
+    not sent again.
+    """
 
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, thread: Thread) -> None:
         self._files = files
+        self._thread = thread
         self._tasks = Tasks()
         self._sending: list[asyncio.Task[None]] = []
         self._sent: list[SentFile] = []
+        self._new: list[SentFile] = []
         self._left = False
-        self._keep: Callable[[Mapping[str, str]], Awaitable[None]] | None = None
+        self._refused = False
 
-    @property
-    def stored(self) -> dict[str, str]:
-        """The back end's ids of what it has stored, by the SHA-256 of each file."""
-        return {file.attachment.sha256: file.upstream_id for file in self._sent}
-
-    async def send(
-        self,
-        attachments: Sequence[Attachment],
-        stored: Mapping[str, str] | None = None,
-        keep: Callable[[Mapping[str, str]], Awaitable[None]] | None = None,
-    ) -> Sequence[SentFile]:
-        """Send all but those that are `stored` already, a few at a time; returns all in their order. `keep` is told what
-        is stored with each.
+    async def send(self, attachments: Sequence[Attachment], stored: Mapping[str, str]) -> Sequence[SentFile]:
+        """Store the attachments, a few at a time; returns all in their order. `stored` are those of the thread
+        (`Memory.uploads`).
 
         Raises ChatError where one is refused.
         """
-        stored, self._keep = stored or {}, keep
         room = asyncio.Semaphore(_AT_ONCE)
-        self._sent = [SentFile(stored[each.sha256], each) for each in attachments if each.sha256 in stored]
         self._sending = [
-            self._tasks.start(self._send(attachment, room), name="upload")
+            self._tasks.start(self._send(attachment, stored, room), name="upload")
             for attachment in attachments
-            if attachment.sha256 not in stored
         ]
         try:
             await undisturbed(asyncio.gather(*self._sending))
@@ -59,29 +56,54 @@ class Uploads:
         order = {attachment.path: index for index, attachment in enumerate(attachments)}
         return sorted(self._sent, key=lambda file: order[file.attachment.path])
 
-    async def _send(self, attachment: Attachment, room: asyncio.Semaphore) -> None:
+    async def _send(self, attachment: Attachment, stored: Mapping[str, str], room: asyncio.Semaphore) -> None:
         async with room:
             if self._left:
                 return
             try:
-                self._sent.append(await self._files.send(attachment))
-                if self._keep is not None:
-                    await self._keep(self.stored)
-            except ChatError:
+                known = await self._known(stored.get(attachment.identity))
+                if known is not None:
+                    self._sent.append(SentFile(known, attachment))
+                    return
+                sent = await self._files.send(attachment)
+                self._sent.append(sent)
+                self._new.append(sent)
+                await self._thread.hold(_held(sent))
+            except ChatError as fault:
                 self._left = True
+                self._refused = isinstance(fault, UpstreamError) and fault.status in _REFUSED
                 raise
+
+    async def _known(self, upstream_id: str | None) -> str | None:
+        """The same, where the file is there and stays."""
+        if upstream_id is None or not await self._thread.reuse(Held(HeldKind.FILE, upstream_id)):
+            return None
+        return upstream_id if await self._files.has(upstream_id) else None
 
     async def leave(self) -> None:
         """Let go of what is under way, and keep what was stored."""
         await self._tasks.close()
 
     async def take_back(self) -> None:
-        """Delete what was sent, as no message holds it; a back end that does not answer keeps it."""
+        """No message holds what was sent: it is kept for the same message to be sent again, or else deleted. A back end
+        that does not answer keeps it for longer.
+        """
         if self._sending:
             await asyncio.wait(self._sending, timeout=_UNDER_WAY)
             await self._tasks.close()
-        for file in self._sent:
-            try:
-                await self._files.delete(file.upstream_id)
-            except ChatError as fault:
-                logger.warning("an unused upload stays at the back end: %s", fault.cause)
+        # What was there before may be in an earlier message.
+        for file in self._new:
+            # A message with a file that is refused will come without it, or not at all.
+            if self._refused or not await self._thread.spare(_held(file)):
+                await self._delete(file)
+
+    async def _delete(self, file: SentFile) -> None:
+        try:
+            await self._files.delete(file.upstream_id)
+            await self._thread.release(_held(file))
+        except ChatError as fault:
+            logger.warning("an unused upload stays at the back end: %s", fault.cause)
+
+
+def _held(file: SentFile) -> Held:
+    return Held(HeldKind.FILE, file.upstream_id, file.attachment.identity)

@@ -13,6 +13,7 @@ from deep_chat_proxy.upstream.chat_completions.dialect import ChatDialect
 from deep_chat_proxy.upstream.chat_completions.options import ChatOptions
 from deep_chat_proxy.upstream.client import ApiClient
 from deep_chat_proxy.upstream.files import Files
+from deep_chat_proxy.upstream.recordings import AudioWay, RecordingOptions
 from deep_chat_proxy.upstream.responses.dialect import ResponsesDialect
 from deep_chat_proxy.upstream.responses.options import ResponsesOptions, Way
 from upstream.playing import QUICK
@@ -51,8 +52,8 @@ class Case(Struct, frozen=True):
         return LocalOptions(**{"token_delay": 0, "poll_after_ms": 1, **self.options})
 
 
-def _assistants(*, stream: bool) -> Callable[[ApiClient, Functions], Any]:
-    options = AssistantsOptions(assistant_id="asst_local", stream=stream, pace=QUICK)
+def _assistants(*, stream: bool, **chosen: Any) -> Callable[[ApiClient, Functions], Any]:
+    options = AssistantsOptions(assistant_id="asst_local", stream=stream, pace=QUICK, **chosen)
     return lambda client, functions: AssistantsDialect(client, options, functions)
 
 
@@ -61,8 +62,8 @@ def _responses(*, stream: bool, **chosen: Any) -> Callable[[ApiClient, Functions
     return lambda client, functions: ResponsesDialect(client, options, functions)
 
 
-def _chat(*, stream: bool) -> Callable[[ApiClient, Functions], Any]:
-    options = ChatOptions(model="local-1", stream=stream)
+def _chat(*, stream: bool, **chosen: Any) -> Callable[[ApiClient, Functions], Any]:
+    options = ChatOptions(model="local-1", stream=stream, **chosen)
     return lambda client, functions: ChatDialect(client, options, functions)
 
 
@@ -89,3 +90,14 @@ CASES = (
     Case("chat-stream", _chat(stream=True)),
     Case("chat-whole", _chat(stream=False)),
 )
+
+
+def listening(way: AudioWay) -> tuple[Case, ...]:
+    """The dialects in their ways of sending files, where recordings are treated so."""
+    chosen: dict[str, Any] = {"recordings": RecordingOptions(way, "transcriber")}
+    return (
+        Case("assistants-stream", _assistants(stream=True, **chosen)),
+        Case("responses-conversation-stream", _responses(stream=True, **chosen)),
+        Case("responses-history-stream", _responses(stream=True, way=Way.HISTORY, **chosen)),
+        Case("chat-stream", _chat(stream=True, **chosen)),
+    )

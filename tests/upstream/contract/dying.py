@@ -12,6 +12,7 @@ from deep_chat_proxy.store.keeper import StoreKeeper
 from deep_chat_proxy.store.processes import Process
 from deep_chat_proxy.store.turns import SqliteTurns
 from deep_chat_proxy.turn.events import ChatFile, FileMade, ToolCall, ToolOutput, TurnEvent
+from deep_chat_proxy.turn.held import Held
 from deep_chat_proxy.turn.journal import EndedTurn, OpenTurn
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.loop import TurnLoop
@@ -66,8 +67,8 @@ class MortalKeeper(StoreKeeper):
     async def memory(self) -> Memory:
         return await self._fate.do(super().memory())
 
-    async def checkpoint(self, body: bytes) -> None:
-        await self._fate.do(super().checkpoint(body))
+    async def checkpoint(self, body: bytes, *held: Held) -> None:
+        await self._fate.do(super().checkpoint(body, *held))
 
     async def record(
         self,
@@ -76,8 +77,10 @@ class MortalKeeper(StoreKeeper):
         anchor: Anchor | None = None,
         covered: bool = False,
         forget: bool = False,
+        checkpoint: bytes | None = None,
     ) -> None:
-        await self._fate.do(super().record(add, anchor=anchor, covered=covered, forget=forget))
+        recorded = super().record(add, anchor=anchor, covered=covered, forget=forget, checkpoint=checkpoint)
+        await self._fate.do(recorded)
 
     async def restart(self) -> None:
         await self._fate.do(super().restart())

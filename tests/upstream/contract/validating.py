@@ -1,7 +1,8 @@
 """A client that checks every event and object it gets with the official SDK's models."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from deep_chat_proxy.upstream.client import ApiClient
+from deep_chat_proxy.upstream.reading import AnswerReader
 
 ASSISTANT_EVENT: TypeAdapter[Any] = TypeAdapter(AssistantStreamEvent)
 RESPONSE_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
@@ -29,16 +31,21 @@ class ValidatingClient(ApiClient):
 
     checked = 0
 
-    async def chunks(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-        body = b""
-        async for chunk in super().chunks(response):
-            body += chunk
-            if response.content_type == "text/event-stream":
-                # Before it is passed on: whoever gets the last event asks for nothing more.
-                whole, end, body = body.rpartition(b"\n\n")
-                self._check_events(whole + end)
-            yield chunk
-        if response.content_type == "application/json":
+    @contextmanager
+    def reader(self, response: aiohttp.ClientResponse) -> Iterator[AnswerReader]:
+        with super().reader(response) as reader:
+            yield _CheckedReader(reader, response, self)
+
+    def check(self, content_type: str, body: bytes) -> bytes:
+        """Look at what is whole of a body; returns what is not."""
+        if content_type == "text/event-stream":
+            whole, end, body = body.rpartition(b"\n\n")
+            self._check_events(whole + end)
+        return body
+
+    def check_end(self, content_type: str, body: bytes) -> None:
+        """Look at an object, now that it is whole."""
+        if content_type == "application/json":
             self._check_object(json.loads(body))
 
     def _check_events(self, frames: bytes) -> None:
@@ -64,3 +71,24 @@ class ValidatingClient(ApiClient):
         if model is not None:
             type(self).checked += 1
             model.model_validate(data)
+
+
+class _CheckedReader(AnswerReader):
+    """Reads as the other reader does, and has each piece looked at before it is passed on."""
+
+    def __init__(
+        self, other: AnswerReader, response: aiohttp.ClientResponse, client: ValidatingClient
+    ) -> None:
+        self._other = other
+        self._type = response.content_type
+        self._client = client
+        self._body = b""
+
+    async def next(self) -> bytes:
+        chunk = await self._other.next()
+        if chunk:
+            # Whoever gets the last event asks for nothing more.
+            self._body = self._client.check(self._type, self._body + chunk)
+        else:
+            self._client.check_end(self._type, self._body)
+        return chunk

@@ -21,9 +21,11 @@ class AssistantsApi:
     def __init__(self, client: ApiClient) -> None:
         self.client = client
 
-    async def create_thread(self, earlier: Sequence[Mapping[str, object]]) -> str:
-        """A new thread with what was said before. One too many does no harm, so it may be asked for again."""
-        body = {"messages": earlier} if earlier else {}
+    async def create_thread(self, messages: Sequence[Mapping[str, object]]) -> str:
+        """A new thread with messages on it. One too many does no harm, as nothing runs on it, so it may be asked for
+        again.
+        """
+        body = {"messages": messages}
         reply = await self.client.ask(Call("POST", path("threads"), json=body, headers=BETA, repeatable=True))
         return str(reply.into(Thread).id)
 

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import Mapping, Sequence
 
+from deep_chat_proxy.turn.held import Held, HeldKind
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.options import AssistantsOptions
 from deep_chat_proxy.upstream.assistants.turn import AssistantsTurn
 from deep_chat_proxy.upstream.client import ApiClient
+from deep_chat_proxy.upstream.closing import gone
 from deep_chat_proxy.upstream.files import Files
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
@@ -36,6 +38,20 @@ class AssistantsDialect:
         return AssistantsTurn(
             self._api, self.files, self._options, thread=thread, message=message, run_body=self.run_body
         )
+
+    async def delete(self, held: Held) -> None:
+        """As in `Dialect`."""
+        match held.kind:
+            case HeldKind.THREAD:
+                await gone(self._api.delete_thread(held.held_id))
+            case HeldKind.FILE:
+                await gone(self.files.delete(held.held_id))
+            case _:
+                pass
+
+    async def title(self, model: str, text: str) -> str | None:  # noqa: ARG002 - as in `Dialect`
+        """As in `Dialect`: an answer would take a thread and a run."""
+        return None
 
     async def run_body(self) -> dict[str, object]:
         """What every run is made with; asks the back end for the assistant's own tools, once."""

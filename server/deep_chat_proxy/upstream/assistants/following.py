@@ -6,7 +6,7 @@ is on its way must learn which run it made, or the run would go on with nobody t
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import aiohttp
@@ -15,6 +15,7 @@ from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import ToolCall, UpstreamEvent
+from deep_chat_proxy.turn.ports import Listener
 from deep_chat_proxy.upstream.assistants.api import AssistantsApi
 from deep_chat_proxy.upstream.assistants.mending import cancel_and_wait, end_active_run, find_run
 from deep_chat_proxy.upstream.assistants.polling import poll
@@ -37,10 +38,14 @@ class RunFollower:
         self._turn_id = turn_id
         self._within = within
         self._translator = Translator()
+        self.listener: Listener = lambda _: False
+        self.watched: Callable[[], bool] = lambda: True
         self._tasks = Tasks()
         self._opening: asyncio.Task[aiohttp.ClientResponse] | None = None
         self._asked: frozenset[ToolCall] = frozenset()
         """The calls whose outputs are on their way."""
+        self._seen: Run | None = None
+        """The run, as the back end has just shown it."""
 
     @property
     def thread_id(self) -> str | None:
@@ -58,7 +63,7 @@ class RunFollower:
 
     async def go_on_with(self, run: Run) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         """Follow a run that was made before; the batches are those of `follow`."""
-        self._translator.note(run)
+        self._note(run)
         yield []
         async with aclosing(self._poll()) as batches:
             async for batch in batches:
@@ -74,14 +79,23 @@ class RunFollower:
         The first batch is empty and comes when the back end has taken the call.
         """
         self._translator.paused = False
+        self._seen = None
         self._asked = frozenset(self._translator.calls)
         response = await self._open(call)
         yield []
         if response is not None:
             try:
-                async with aclosing(self._read(response)) as batches:
-                    async for batch in batches:
-                        yield batch
+                if response.content_type == "text/event-stream":
+                    async with aclosing(self._read_stream(response)) as batches:
+                        async for batch in batches:
+                            yield batch
+                else:
+                    # What was asked for, or a server that knows no streams.
+                    self._note((await self._api.client.read(response)).into(Run))
+            except ChatError as fault:
+                # One that breaks off ends quietly, the run is asked for then.
+                cause = fault.cause
+                logger.info("turn %s: the stream was lost, asking for the run: %s", current_turn.get(), cause)
             finally:
                 # One that was opened stays known until the run is: see `end`.
                 response.close()
@@ -103,11 +117,16 @@ class RunFollower:
             logger.info("turn %s: looking for the run: %s", current_turn.get(), fault.cause)
         run = await self._find(thread_id)
         if run is not None and not self._still_asks(run):
-            self._translator.note(run)
+            self._note(run)
             return None
         if run is None:
             await end_active_run(self._api, thread_id, self._pace, within=self._within)
         return await self._begin(call)
+
+    def _note(self, run: Run) -> None:
+        self._translator.note(run)
+        # Some servers answer outputs with the run as it was before.
+        self._seen = None if self._still_asks(run) else run
 
     def _still_asks(self, run: Run) -> bool:
         """Whether a run waits for the outputs that are on their way: it may have come to other calls since, and some
@@ -129,24 +148,9 @@ class RunFollower:
         self._opening = self._tasks.start(self._api.client.begin(call), name="open a run")
         return await asyncio.shield(self._opening)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[UpstreamEvent]]:
-        """The events of one answer; one that breaks off ends quietly, the run is asked for then."""
-        try:
-            if response.content_type != "text/event-stream":
-                # What was asked for, or a server that knows no streams.
-                self._translator.note((await self._api.client.read(response)).into(Run))
-                return
-            async with aclosing(self._read_stream(response)) as batches:
-                async for batch in batches:
-                    yield batch
-        except ChatError as fault:
-            logger.info(
-                "turn %s: the stream was lost, asking for the run: %s", current_turn.get(), fault.cause
-            )
-
     async def _read_stream(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[UpstreamEvent]]:
-        async with aclosing(self._api.client.events(response)) as frames:
-            async for events in frames:
+        with self._api.client.events(response, self.listener, self.watched) as stream:
+            while events := await stream.next():
                 batch: list[UpstreamEvent] = []
                 try:
                     self._translator.take(events, batch)
@@ -158,18 +162,20 @@ class RunFollower:
                     await drained(response)
                     yield batch[-1:]
                     return
-                yield batch
+                if not stream.told(batch):
+                    yield batch
 
     async def _poll(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         if self.run_id is None and self.thread_id is not None:
             # The stream was lost before it named the run.
             made = await self._find(self.thread_id)
             if made is not None:
-                self._translator.note(made)
+                self._note(made)
         if self.run_id is None or self.thread_id is None:
             raise ChatError(CUT_OFF, "the stream ended before it named its run")
+        seen, self._seen = self._seen, None
         async with aclosing(
-            poll(self._api, self._translator, self.thread_id, self.run_id, self._pace)
+            poll(self._api, self._translator, self.thread_id, self.run_id, self._pace, seen=seen)
         ) as batches:
             async for batch in batches:
                 yield batch

@@ -42,6 +42,19 @@ async def find_run(api: AssistantsApi, thread_id: str, turn_id: str) -> Run | No
     return run if newest is not None and newest.role == "assistant" and newest.run_id == run.id else None
 
 
+async def is_gone(api: AssistantsApi, thread_id: str) -> bool:
+    """Whether the back end no longer has a thread. Some have no list of runs, but all have one of messages. Raises
+    ChatError.
+    """
+    try:
+        await api.newest_messages(thread_id, 1)
+    except UpstreamError as fault:
+        if fault.status != 404:
+            raise
+        return True
+    return False
+
+
 async def end_active_run(api: AssistantsApi, thread_id: str, pace: PollPace, *, within: float) -> None:
     """End the run that keeps a thread from taking a message; raises ChatError after `within` seconds."""
     run = await api.newest_run(thread_id)

@@ -6,23 +6,11 @@ from typing import Literal
 from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.transcript import AssistantSaid, CallsMade, Entry, UserSaid, mended, newest
-from deep_chat_proxy.upstream.attachments import as_text
+from deep_chat_proxy.upstream.attachments import DATA_TYPES, as_text
 from deep_chat_proxy.upstream.files import SentFile
 
 FileTool = Literal["auto", "file_search", "code_interpreter"]
 
-# What a model works through with code rather than reads.
-DATA_TYPES = frozenset(
-    {
-        "text/csv",
-        "text/tab-separated-values",
-        "application/json",
-        "application/xml",
-        "application/zip",
-        "application/vnd.ms-excel",
-        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    }
-)
 # A message needs a content; this stands where a visitor sent files and no word.
 _FILES_ONLY = "Please look at the attached file."
 _MOST_TOKENS = 32_000

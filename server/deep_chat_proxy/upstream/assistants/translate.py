@@ -6,6 +6,8 @@ A stream's `event:` name says what its data is; servers that leave the line out 
 
 import logging
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from deep_chat_proxy.errors import TIMED_OUT
 from deep_chat_proxy.turn.context import current_turn
@@ -31,12 +33,13 @@ from deep_chat_proxy.upstream.assistants.wire import (
     Step,
     Thread,
 )
-from deep_chat_proxy.upstream.client import decoded
+from deep_chat_proxy.upstream.client import decoded, decoded_all
 from deep_chat_proxy.upstream.failures import ErrorBody, read_error, stream_failure
 from deep_chat_proxy.upstream.sse import ServerEvent
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
+_DELTA = "thread.message.delta"
 _HOSTED_TOOLS = {"code_interpreter": "Running code…", "file_search": "Searching the files…"}
 # What a stream's events are called where no `event:` line names them; "message" is the standard's own default.
 _NAMELESS = frozenset({"", "message"})
@@ -78,17 +81,22 @@ class Translator:
         """What a batch of stream events means. Raises ChatError for data that is not what its name says;
         `out` holds what came before it.
         """
-        for event in events:
-            if self.paused:
-                break
-            if event.data not in {b"", b"[DONE]"}:
-                named = event.name not in _NAMELESS
-                name, data = (event.name, event.data) if named else _unwrapped(event.data)
-                self._take(name, data, out)
+        for name, run in groupby(events, key=attrgetter("name")):
+            bodies = [event.data for event in run]
+            if name == _DELTA and (deltas := decoded_all(bodies, MessageDelta)) is not None:
+                if not self.paused:
+                    self._answer.deltas(deltas, out)
+                continue
+            for data in bodies:
+                if self.paused:
+                    return
+                if data not in {b"", b"[DONE]"}:
+                    kind, body = (name, data) if name not in _NAMELESS else _unwrapped(data)
+                    self._take(kind, body, out)
 
     def _take(self, name: str, data: bytes, out: list[UpstreamEvent]) -> None:
-        if name == "thread.message.delta":
-            self._answer.delta(decoded(data, MessageDelta), out)
+        if name == _DELTA:
+            self._answer.deltas([decoded(data, MessageDelta)], out)
         elif name == "error":
             self._fail(read_error(data), out)
         elif name == "thread.created":

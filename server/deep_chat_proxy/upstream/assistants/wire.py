@@ -72,16 +72,31 @@ class FilePath(Struct):
     file_id: Id | None = None
 
 
+class FileCitation(Struct):
+    file_id: Id | None = None
+
+
+class UrlCitation(Struct):
+    """Azure's agents have it beside OpenAI's two kinds."""
+
+    url: str | None = None
+    title: str | None = None
+
+
 class Annotation(Struct):
-    """A `file_citation` or a `file_path`; `text` is the marker or link in the answer's text."""
+    """A `file_citation`, a `url_citation` or a `file_path`; `text` is the marker or path in the answer's text."""
 
     text: str | None = None
     file_path: FilePath | None = None
+    file_citation: FileCitation | None = None
+    url_citation: UrlCitation | None = None
 
 
 class Text(Struct):
+    """`annotations` are read one by one."""
+
     value: str | None = None
-    annotations: list[Annotation] | None = None
+    annotations: Any = None
 
 
 class ImageFile(Struct):

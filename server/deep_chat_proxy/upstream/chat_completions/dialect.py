@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+from deep_chat_proxy.turn.held import Held, HeldKind
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.upstream.chat_completions.options import ChatOptions
 from deep_chat_proxy.upstream.chat_completions.server import ChatServer
 from deep_chat_proxy.upstream.chat_completions.turn import ChatTurn
 from deep_chat_proxy.upstream.client import ApiClient
+from deep_chat_proxy.upstream.closing import gone
 from deep_chat_proxy.upstream.files import Files
+from deep_chat_proxy.upstream.titles import by_completion
 
 
 class ChatDialect:
@@ -28,3 +31,12 @@ class ChatDialect:
     def turn(self, thread: Thread, message: UserMessage) -> ChatTurn:
         """As in `Dialect`."""
         return ChatTurn(self._server, thread, message)
+
+    async def delete(self, held: Held) -> None:
+        """As in `Dialect`. Nothing of this protocol's is held; files may be those of another one at the same server."""
+        if held.kind is HeldKind.FILE:
+            await gone(self.files.delete(held.held_id))
+
+    async def title(self, model: str, text: str) -> str | None:
+        """As in `Dialect`."""
+        return await by_completion(self._server.client, model, text)

@@ -12,10 +12,14 @@ from deep_chat_proxy.turn.transcript import (
     UserSaid,
     alternating,
 )
-from deep_chat_proxy.upstream.attachments import AUDIO_TYPES, MessageFiles, as_text
+from deep_chat_proxy.upstream.attachments import MessageFiles, as_text
+from deep_chat_proxy.upstream.recordings import AUDIO_ENDINGS
 
 Message = dict[str, object]
 Part = dict[str, object]
+
+HEARD = frozenset({"audio/wav", "audio/mpeg"})
+"""Recordings that every model takes which takes some; servers other than OpenAI's take others, too."""
 
 
 async def messages(instructions: str | None, entries: Iterable[Entry], files: MessageFiles) -> list[Message]:
@@ -60,7 +64,7 @@ async def _part(file: AttachedFile, files: MessageFiles) -> Part:
         url = f"data:{file.media_type};base64,{data}"
         if file.kind is FileKind.IMAGE:
             return {"type": "image_url", "image_url": {"url": url}}
-        if (audio := AUDIO_TYPES.get(file.media_type)) is not None:
+        if (audio := AUDIO_ENDINGS.get(file.media_type)) is not None:
             return {"type": "input_audio", "input_audio": {"data": data, "format": audio}}
         return {"type": "file", "file": {"filename": file.name, "file_data": url}}
     return {"type": "text", "text": as_text(file)}

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import (
-    Cited,
     Completed,
     Cut,
     Failed,
@@ -19,10 +18,12 @@ from deep_chat_proxy.turn.events import (
     UpstreamEvent,
     Usage,
 )
+from deep_chat_proxy.upstream.chat_completions.citations import Citations
 from deep_chat_proxy.upstream.chat_completions.tool_calls import CallGatherer
 from deep_chat_proxy.upstream.chat_completions.wire import Annotation, Completion, Said
 from deep_chat_proxy.upstream.chat_completions.wire import Usage as TokenUsage
-from deep_chat_proxy.upstream.client import decoded
+from deep_chat_proxy.upstream.citations import annotations_in
+from deep_chat_proxy.upstream.client import decoded, decoded_all
 from deep_chat_proxy.upstream.failures import read_error, stream_failure
 from deep_chat_proxy.upstream.said import Said as Answer
 from deep_chat_proxy.upstream.sse import ServerEvent
@@ -30,8 +31,6 @@ from deep_chat_proxy.upstream.sse import ServerEvent
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
 _CUTS = {"length": Cut.LENGTH, "content_filter": Cut.CONTENT_FILTER}
-# Sources of one turn.
-_MOST_CITED = 1_000
 _THINKING = Status("Thinking…")
 
 
@@ -52,7 +51,7 @@ class Translator:
         self._reason = ""
         self._usage: TokenUsage | None = None
         self._gatherer = CallGatherer()
-        self._cited: set[Cited] = set()
+        self._citations = Citations()
         self._thinking = False
 
     def begin(self) -> None:
@@ -63,6 +62,7 @@ class Translator:
         self._reason = ""
         self._usage = None
         self._gatherer = CallGatherer()
+        self._citations.begin()
 
     def lose(self) -> None:
         """The completion was lost in its middle; another comes in its place."""
@@ -82,7 +82,8 @@ class Translator:
         """What a batch of stream events means. Raises ChatError for data that is no chunk; `out` holds what came
         before it.
         """
-        for event in events:
+        chunks = decoded_all([event.data for event in events], Completion)
+        for index, event in enumerate(events):
             if self.over:
                 break
             if event.data == b"[DONE]":
@@ -92,17 +93,19 @@ class Translator:
             elif event.name == "error":
                 self._fail(event.data, out)
             elif event.data:
-                self._take(event.data, out)
+                chunk = decoded(event.data, Completion) if chunks is None else chunks[index]
+                self._take(chunk, event.data, out)
 
     def take_whole(self, body: bytes, out: list[UpstreamEvent]) -> None:
         """An answer that came all at once. Raises ChatError for a body that is none."""
-        self._take(body, out, whole=True)
+        self._take(decoded(body, Completion), body, out, whole=True)
         self.over = True
         # Whatever is not a stream cannot have been cut off.
         self.ended = True
 
-    def _take(self, data: bytes, out: list[UpstreamEvent], *, whole: bool = False) -> None:
-        completion = decoded(data, Completion)
+    def _take(
+        self, completion: Completion, data: bytes, out: list[UpstreamEvent], *, whole: bool = False
+    ) -> None:
         if completion.error is not None:
             self._fail(data, out)
             return
@@ -112,6 +115,7 @@ class Translator:
             if choice.finish_reason:
                 self._reason = choice.finish_reason
                 self.ended = True
+        self._citations.listed(completion)
         # Some servers count with every chunk.
         self._usage = completion.usage or self._usage
 
@@ -123,16 +127,10 @@ class Translator:
             out.append(_THINKING)
         if said.tool_calls:
             self._gatherer.take(said.tool_calls)
-        for annotation in said.annotations or ():
-            self._cite(annotation, out)
-
-    def _cite(self, annotation: Annotation, out: list[UpstreamEvent]) -> None:
-        citation = annotation.url_citation
-        if citation is not None and citation.url:
-            cited = Cited(citation.title or citation.url, citation.url)
-            if cited not in self._cited and len(self._cited) < _MOST_CITED:
-                self._cited.add(cited)
-                out.append(cited)
+        for annotation in annotations_in(said.annotations, Annotation):
+            self._citations.add(annotation)
+        if self._citations.due(len(text)):
+            out.extend(self._citations.told(self.text))
 
     def finish(self, out: list[UpstreamEvent]) -> bool:
         """The answer is there; returns False where it was cut off before it had ended."""
@@ -141,6 +139,7 @@ class Translator:
         if not self.ended:
             return False
         self.said.caught_up(out)
+        out.extend(self._citations.told(self.text, whole=True))
         if (usage := self._usage) is not None:
             out.append(Usage(usage.prompt_tokens or 0, usage.completion_tokens or 0))
         # A call that was cut short would be run with half of its arguments.

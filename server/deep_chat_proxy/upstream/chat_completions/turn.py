@@ -1,7 +1,7 @@
 """One turn in the Chat Completions dialect: history, message, completions, outputs."""
 
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import aiohttp
@@ -10,10 +10,10 @@ from deep_chat_proxy.errors import CONTEXT_TOO_LONG, CUT_OFF, ChatError
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Accepted, Completed, ToolCallsRequested, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
-from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.ports import Listener, Thread
 from deep_chat_proxy.turn.transcript import Entry, Memory, UserSaid, mended, newest, without_files
 from deep_chat_proxy.upstream.attachments import NOT_TAKEN, MessageFiles
-from deep_chat_proxy.upstream.chat_completions.messages import messages
+from deep_chat_proxy.upstream.chat_completions.messages import HEARD, messages
 from deep_chat_proxy.upstream.chat_completions.server import ChatServer
 from deep_chat_proxy.upstream.chat_completions.translate import Translator
 from deep_chat_proxy.upstream.client import cut, drained
@@ -23,6 +23,7 @@ from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE
 from deep_chat_proxy.upstream.opening import on_its_way, presumed_taken
 from deep_chat_proxy.upstream.picked_up import told
 from deep_chat_proxy.upstream.record import TurnRecord
+from deep_chat_proxy.upstream.recordings import LISTENING, Recordings
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
@@ -39,7 +40,8 @@ class ChatTurn:
         self._server = server
         self._thread = thread
         self._message = message
-        self._files = MessageFiles(thread, longest=server.options.longest_text, audio=True)
+        self._files = MessageFiles(thread, longest=server.options.longest_text)
+        self._recordings = Recordings(server.client, server.options.recordings, message, passed=HEARD)
         self._translator = Translator()
         self._earlier: tuple[Entry, ...] = ()
         self._tokens = server.options.history_tokens
@@ -47,6 +49,12 @@ class ChatTurn:
         self._notice = ""
         self._accepted = False
         self._failed = False
+        self._listener: Listener = lambda _: False
+        self._watched: Callable[[], bool] = lambda: True
+
+    def tell(self, listener: Listener, watched: Callable[[], bool]) -> None:
+        """As in `UpstreamTurn`."""
+        self._listener, self._watched = listener, watched
 
     async def start(self) -> Batches:
         """As in `UpstreamTurn`."""
@@ -56,8 +64,13 @@ class ChatTurn:
             memory = Memory()
         self._earlier = newest(mended(memory.entries)[1], self._tokens)
         own = memory.own
-        files = () if own else await self._files.take(self._message.attachments)
-        record = self._record = TurnRecord(self._thread, self._files, UserSaid(self._message.text, files))
+        if self._recordings.to_be_heard and not own:
+            yield [LISTENING]
+        message = self._message if own else await self._recordings.heard()
+        files = () if own else await self._files.take(message.attachments)
+        record = self._record = TurnRecord(
+            self._thread, self._files, UserSaid(message.text, files), self._server.options.longest_answer
+        )
         if memory.own:
             record.go_on(memory.own)
             self._accepted = True
@@ -165,15 +178,16 @@ class ChatTurn:
             self._translator.take_whole((await client.read(response)).body, out)
             yield out
             return
-        async with aclosing(client.events(response)) as frames:
-            async for events in frames:
+        with client.events(response, self._listener, self._watched) as stream:
+            while events := await stream.next():
                 batch: list[UpstreamEvent] = []
                 try:
                     self._translator.take(events, batch)
                 except ChatError:
                     yield batch
                     raise
-                yield batch
+                if not stream.told(batch):
+                    yield batch
                 if self._translator.over:
                     await drained(response)
                     return

@@ -28,8 +28,12 @@ class ContentPart(Struct):
 
 
 class UrlCitation(Struct):
+    """A page, and which of the text's characters are about it."""
+
     url: str | None = None
     title: str | None = None
+    start_index: Any = None
+    end_index: Any = None
 
 
 class Annotation(Struct):
@@ -37,14 +41,14 @@ class Annotation(Struct):
 
 
 class Said(Struct):
-    """A message, or in a stream what is new of it."""
+    """A message, or in a stream what is new of it; `annotations` are read one by one."""
 
     content: str | list[ContentPart] | None = None
     refusal: str | None = None
     reasoning_content: Any = None
     reasoning: Any = None
     tool_calls: list[CallPiece] | None = None
-    annotations: list[Annotation] | None = None
+    annotations: Any = None
 
 
 class Choice(Struct):
@@ -59,8 +63,12 @@ class Usage(Struct):
 
 
 class Completion(Struct):
-    """A whole answer, or a chunk of one; or an error in its place."""
+    """A whole answer, or a chunk of one; or an error in its place. `citations` and `search_results` are lists of pages
+    that some servers send.
+    """
 
     choices: list[Choice] | None = None
     usage: Usage | None = None
     error: Any = None
+    citations: Any = None
+    search_results: Any = None

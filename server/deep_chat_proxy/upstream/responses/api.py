@@ -24,6 +24,10 @@ class ResponsesApi:
         reply = await self.client.ask(Call("GET", path("responses", response_id)))
         return reply.into(Response), poll_hint(reply.headers)
 
+    async def delete(self, response_id: str) -> None:
+        """Delete a response."""
+        await self.client.ask(Call("DELETE", path("responses", response_id)))
+
     async def cancel(self, response_id: str) -> None:
         """Ask for a background response to be cancelled; one that has ended stays as it is."""
         await self.client.ask(Call("POST", path("responses", response_id, "cancel"), repeatable=True))

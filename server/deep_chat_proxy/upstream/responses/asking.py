@@ -9,6 +9,7 @@ from contextlib import aclosing
 
 from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.turn.context import current_turn
+from deep_chat_proxy.turn.held import Held, HeldKind
 from deep_chat_proxy.turn.transcript import Entry
 from deep_chat_proxy.upstream.attachments import MessageFiles
 from deep_chat_proxy.upstream.client import Call, cut, surely_not_taken
@@ -29,6 +30,8 @@ logger = logging.getLogger("deep_chat_proxy.upstream")
 
 # How often a response is asked for that is lost with its connection.
 _MOST_TRIES = 3
+# What a response that has just ended has to be in its conversation; seconds.
+_SETTLING = 0.2
 
 Batches = AsyncGenerator[Sequence[Told]]
 
@@ -89,6 +92,9 @@ class Asking:
         self._tries -= 1
         if self._tries > 0:
             self._follower.translator.lose()
+            if self._place.conversation is not None and self._marks.now.sending:
+                # One that comes to its end between a look for it and the next request would be made twice.
+                await asyncio.sleep(_SETTLING)
         return self._tries > 0
 
     def _acted(self, fault: ChatError) -> bool:
@@ -130,10 +136,15 @@ class Asking:
         """Whether a response that was asked for may leave something anywhere."""
         return self._place.way is not Way.HISTORY or self._server.options.acts
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it is kept which response goes on, where that matters."""
+        return not self._matters or self._follower.translator.response_id == self._marks.now.response_id
+
     async def _name_response(self) -> None:
         response_id = self._follower.translator.response_id
-        if self._matters and response_id is not None and response_id != self._marks.now.response_id:
-            await self._marks.keep(response_id=response_id)
+        if response_id is not None and not self.is_named:
+            await self._marks.keep(Held(HeldKind.RESPONSE, response_id), response_id=response_id)
 
     async def _made_before(self, own: Sequence[Entry]) -> Response | None:
         """The response that another process has asked for. Raises ChatError where it is not there, and must not be made

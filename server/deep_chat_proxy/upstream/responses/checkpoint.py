@@ -6,11 +6,10 @@ from deep_chat_proxy.upstream.checkpoints import Checkpoints
 
 
 class Checkpoint(Struct, frozen=True, omit_defaults=True):
-    """`stored` are the uploads by their SHA-256; `conversation` was opened by the turn, with `notice` for the visitor.
+    """`conversation` was opened by the turn, with `notice` for the visitor.
     A response is being made (`sending`) that answers the first `entries` of the turn; `response_id` is its name.
     """
 
-    stored: dict[str, str] = {}
     conversation: str | None = None
     notice: str = ""
     sending: bool = False

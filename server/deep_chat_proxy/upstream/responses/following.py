@@ -6,7 +6,7 @@ itself: a turn that is stopped while such a call is on its way must learn which 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import aiohttp
@@ -15,6 +15,7 @@ from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import Status
+from deep_chat_proxy.turn.ports import Listener
 from deep_chat_proxy.upstream.client import Call, drained
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.opening import on_its_way, presumed_taken
@@ -33,11 +34,15 @@ class ResponseFollower:
 
     def __init__(self, api: ResponsesApi, pace: PollPace) -> None:
         self.translator = Translator()
+        self.listener: Listener = lambda _: False
+        self.watched: Callable[[], bool] = lambda: True
         self._api = api
         self._pace = pace
         self._tasks = Tasks()
         self._creating: asyncio.Task[Response] | None = None
         self._lost: ChatError | None = None
+        self._seen: Response | None = None
+        """The response that goes on, as the back end has just shown it."""
 
     async def follow(self, call: Call, *, background: bool) -> AsyncGenerator[Sequence[Told]]:
         """Send a call that makes a response and follow that to its end.
@@ -45,7 +50,7 @@ class ResponseFollower:
         The first batch is empty and comes when the back end has taken the call.
         """
         self.translator.begin()
-        self._creating = self._lost = None
+        self._creating = self._lost = self._seen = None
         async with aclosing(
             self._in_background(call) if background else self._in_foreground(call)
         ) as batches:
@@ -60,7 +65,7 @@ class ResponseFollower:
         """Follow a response that was made before; the batches are those of `follow`."""
         self.translator.begin()
         self._creating = self._tasks.start(_known(made), name="a response")
-        self._lost = None
+        self._lost = self._seen = None
         yield []
         yield self._take(made)
         if not self.translator.ended:
@@ -106,8 +111,8 @@ class ResponseFollower:
             logger.info("turn %s: an answer was lost, asking for it: %s", current_turn.get(), fault.cause)
 
     async def _read_stream(self, response: aiohttp.ClientResponse) -> AsyncGenerator[Sequence[Told]]:
-        async with aclosing(self._api.client.events(response)) as frames:
-            async for events in frames:
+        with self._api.client.events(response, self.listener, self.watched) as stream:
+            while events := await stream.next():
                 batch: list[Told] = []
                 try:
                     self.translator.take(events, batch)
@@ -120,7 +125,8 @@ class ResponseFollower:
                     await drained(response)
                     yield batch[-1:]
                     return
-                yield batch
+                if not stream.told(batch):
+                    yield batch
 
     def _take(self, response: Response) -> list[Told]:
         out: list[Told] = []
@@ -128,6 +134,7 @@ class ResponseFollower:
             self.translator.take_response(response, out, whole=True)
         else:
             self.translator.note(response)
+            self._seen = response
         return out
 
     async def _poll(self) -> AsyncGenerator[Sequence[Told]]:
@@ -137,15 +144,12 @@ class ResponseFollower:
             raise ChatError(CUT_OFF, "the stream ended before it named its response")
         pauses = self._pace.pauses()
         status: str | None = None
+        hint: float | None = None
         while True:
-            try:
-                response, hint = await self._api.get(response_id)
-            except UpstreamError as fault:
-                if self._creating is not None:
-                    raise
-                # Most servers keep no response whose connection was lost.
-                lost = CUT_OFF if self._lost is None else self._lost.problem
-                raise ChatError(lost, f"the stream was lost, and its response too: {fault.cause}") from fault
+            if (seen := self._seen) is not None:
+                response, self._seen = seen, None
+            else:
+                response, hint = await self._look(response_id)
             if self._creating is None and response.status == "cancelled":
                 raise ChatError(CUT_OFF, "the response was cancelled with its stream")
             if response.status in ENDED:
@@ -157,6 +161,16 @@ class ResponseFollower:
                     yield [Status(label)]
             yield []
             await pauses.wait(hint)
+
+    async def _look(self, response_id: str) -> tuple[Response, float | None]:
+        try:
+            return await self._api.get(response_id)
+        except UpstreamError as fault:
+            if self._creating is not None:
+                raise
+            # Most servers keep no response whose connection was lost.
+            lost = CUT_OFF if self._lost is None else self._lost.problem
+            raise ChatError(lost, f"the stream was lost, and its response too: {fault.cause}") from fault
 
     async def leave(self) -> None:
         """Let go of what is under way."""

@@ -6,6 +6,7 @@ The thread changes only when the back end has taken the message: one whose messa
 from collections.abc import Sequence
 
 from deep_chat_proxy.turn.events import Accepted, UpstreamEvent
+from deep_chat_proxy.turn.held import Held, HeldKind
 from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Memory
 from deep_chat_proxy.upstream.notices import THREAD_ELSEWHERE, THREAD_LOST
@@ -61,7 +62,8 @@ class Footing:
     async def _open(self, memory: Memory) -> None:
         """What we have of the conversation so far goes there with the message."""
         self._opened = await self._server.api.create_conversation()
-        await self._marks.keep(conversation=self._opened, notice=self.notice)
+        opened = Held(HeldKind.CONVERSATION, self._opened)
+        await self._marks.keep(opened, conversation=self._opened, notice=self.notice)
         self.place.enter(self._opened, Memory(entries=memory.entries))
 
     async def accept(self, said: Said) -> Sequence[UpstreamEvent]:

@@ -17,11 +17,10 @@ from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import FileKind, FileMade, UpstreamEvent
-from deep_chat_proxy.upstream.files import Files, in_container
+from deep_chat_proxy.upstream.files import Files, in_container, kind_by_name
 
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
-_IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 # Of one turn: files, and bytes as a multiple of what one file may have.
 _MOST_FILES = 30
 _MOST_LARGEST = 4
@@ -29,18 +28,20 @@ _FORMATS = frozenset({"png", "jpeg", "webp"})
 
 
 class InContainer(Struct, frozen=True):
-    """A file that the model made in its container."""
+    """A file that the model made in its container; `marker` as in `FileMade`."""
 
     container_id: str
     file_id: str
     name: str | None
+    marker: str = ""
 
 
 class Picture(Struct, frozen=True):
-    """A picture that the model drew, in base64."""
+    """A picture that the model drew, in base64; `item_id` is that of its item, if it has one."""
 
     data: str
     format: str
+    item_id: str = ""
 
 
 MadeFile = InContainer | Picture
@@ -73,7 +74,6 @@ class MadeFiles:
 
     async def _fetch(self, file: InContainer) -> FileMade:
         name = PurePosixPath(file.name or "").name or "file"
-        kind = FileKind.IMAGE if PurePosixPath(name).suffix.lower() in _IMAGES else FileKind.ANY
         upstream_id = in_container(file.container_id, file.file_id)
         try:
             path = await self._download(upstream_id)
@@ -81,7 +81,7 @@ class MadeFiles:
             cause = fault.cause if isinstance(fault, ChatError) else type(fault).__name__
             logger.warning("turn %s: a file stays in its container: %s", current_turn.get(), cause)
             path = None
-        return FileMade(upstream_id, name, kind, path)
+        return FileMade(upstream_id, name, kind_by_name(name), path, file.marker)
 
     async def _download(self, upstream_id: str) -> Path | None:
         most = min(self._largest, self._left)

@@ -1,14 +1,13 @@
 """A visitor's message as Responses takes it: its files uploaded, or sent along with it."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
-from deep_chat_proxy.turn.events import FileKind
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.transcript import AttachedFile, UserSaid
-from deep_chat_proxy.upstream.assistants.message import DATA_TYPES
-from deep_chat_proxy.upstream.attachments import MessageFiles, is_document, is_text, not_taken
+from deep_chat_proxy.upstream.attachments import DATA_TYPES, MessageFiles, can_be_sent, is_text, not_taken
 from deep_chat_proxy.upstream.files import SentFile
-from deep_chat_proxy.upstream.responses.checkpoint import Marks
 from deep_chat_proxy.upstream.uploads import Uploads
 
 # A message needs a content; this stands where a visitor sent files and no word.
@@ -27,15 +26,18 @@ async def sent_along(message: UserMessage, files: MessageFiles) -> NewMessage:
     return NewMessage(UserSaid(message.text or _FILES_ONLY, await files.take(message.attachments)))
 
 
-async def uploaded(message: UserMessage, uploads: Uploads, marks: Marks, *, with_code: bool) -> NewMessage:
-    """The message with its files uploaded, but for those that are stored already by `marks`; data goes to the code interpreter where there is one (`with_code`).
+async def uploaded(
+    message: UserMessage, uploads: Uploads, stored: Mapping[str, str], *, with_code: bool
+) -> NewMessage:
+    """The message with its files uploaded, but for those that are `stored` already; data goes to the code interpreter
+    where there is one (`with_code`).
 
     Raises ChatError for a file that the assistant can do nothing with, and where one is refused.
     """
     for attachment in message.attachments:
         if not _can_be_read(attachment, with_code=with_code):
             raise not_taken(attachment.name)
-    sent = await uploads.send(message.attachments, marks.now.stored, lambda stored: marks.keep(stored=stored))
+    sent = await uploads.send(message.attachments, stored)
     for_code = [file for file in sent if with_code and file.attachment.media_type in DATA_TYPES]
     attached = tuple(_attached(file, for_code=file in for_code) for file in sent)
     return NewMessage(
@@ -45,9 +47,7 @@ async def uploaded(message: UserMessage, uploads: Uploads, marks: Marks, *, with
 
 def _can_be_read(attachment: Attachment, *, with_code: bool) -> bool:
     media_type = attachment.media_type
-    if attachment.kind is FileKind.IMAGE or is_text(media_type) or is_document(media_type):
-        return True
-    return with_code and media_type in DATA_TYPES
+    return can_be_sent(attachment) or is_text(media_type) or (with_code and media_type in DATA_TYPES)
 
 
 def _attached(file: SentFile, *, for_code: bool) -> AttachedFile:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from deep_chat_proxy.upstream.pauses import PollPace
+from deep_chat_proxy.upstream.recordings import RecordingOptions
 
 
 class Way(StrEnum):
@@ -21,8 +22,9 @@ class ResponsesOptions(Struct, frozen=True):
     `way` None: whatever the back end can do. `stream` False: responses are made in the background and asked for.
     `hosted` are the back end's own tools as it takes them. `upload` None: files are uploaded where there are
     conversations, and sent along elsewhere. `history_tokens` bounds what is sent of a conversation that we keep,
-    `longest_text` (characters) a file that is read as text, `largest_file` (bytes) one that is fetched;
-    `close_within` bounds, in seconds, the ending of a response that goes on.
+    `longest_text` (characters) a file that is read as text, `longest_answer` (characters) what is kept of an answer that
+    was broken off, `largest_file` (bytes) a file that is fetched;
+    `recordings` says what becomes of those, `close_within` bounds, in seconds, the ending of a response that goes on.
     """
 
     model: str
@@ -34,7 +36,9 @@ class ResponsesOptions(Struct, frozen=True):
     upload: bool | None = None
     history_tokens: int = 32_000
     longest_text: int = 256_000
+    longest_answer: int = 1_000_000
     largest_file: int = 32 * 1024 * 1024
+    recordings: RecordingOptions = RecordingOptions()
     pace: PollPace = PollPace()
     close_within: float = 10.0
 

@@ -6,16 +6,18 @@ last `[DONE]` may come or not. Four events end a response: completed, incomplete
 
 import logging
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 
 import msgspec
 
 from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.turn.context import current_turn
 from deep_chat_proxy.turn.events import (
-    Cited,
     Completed,
     Cut,
     Failed,
+    FileMade,
     Status,
     Stopped,
     TerminalEvent,
@@ -25,8 +27,10 @@ from deep_chat_proxy.turn.events import (
     Usage,
 )
 from deep_chat_proxy.upstream.call_limits import check_calls, check_count
-from deep_chat_proxy.upstream.client import decoded
+from deep_chat_proxy.upstream.citations import annotations_in
+from deep_chat_proxy.upstream.client import decoded, decoded_all
 from deep_chat_proxy.upstream.failures import ErrorBody, read_error, stream_failure
+from deep_chat_proxy.upstream.responses.annotations import Annotations, Key, Named, meaning
 from deep_chat_proxy.upstream.responses.made_files import InContainer, MadeFile, Picture
 from deep_chat_proxy.upstream.responses.thought import Thought
 from deep_chat_proxy.upstream.responses.wire import (
@@ -46,8 +50,8 @@ from deep_chat_proxy.upstream.surrogates import joined, mended
 logger = logging.getLogger("deep_chat_proxy.upstream")
 
 Told = UpstreamEvent | MadeFile
-Key = tuple[int, str, int]
 
+_DELTA = "response.output_text.delta"
 _AT_WORK = {
     "web_search_call": "Searching the web…",
     "file_search_call": "Searching the files…",
@@ -90,6 +94,8 @@ class Translator:
         self._thought = Thought()
         self._at_work: set[str] = set()
         self._named: set[object] = set()
+        self._annotations = Annotations()
+        self._length: dict[Key, int] = {}
 
     def begin(self) -> None:
         """The next response begins."""
@@ -100,6 +106,8 @@ class Translator:
         self._keys = {}
         self._calls = {}
         self._approvals = {}
+        self._annotations = Annotations()
+        self._length = {}
 
     def lose(self) -> None:
         """The response was lost in its middle; another comes in its place."""
@@ -119,27 +127,34 @@ class Translator:
         """What a batch of stream events means. Raises ChatError for data that is not what its type says;
         `out` holds what came before it.
         """
-        for event in events:
-            if self.ended:
-                break
-            if event.data not in {b"", b"[DONE]"}:
-                self._take(event, out)
+        for name, run in groupby(events, key=attrgetter("name")):
+            raws = list(run)
+            read = decoded_all([raw.data for raw in raws], Event) if name == _DELTA else None
+            for index, raw in enumerate(raws):
+                if self.ended:
+                    return
+                if raw.data not in {b"", b"[DONE]"}:
+                    self._take(raw, _read(raw) if read is None else read[index], out)
 
-    def _take(self, raw: ServerEvent, out: list[Told]) -> None:
-        event = _read(raw)
+    def _take(self, raw: ServerEvent, event: Event, out: list[Told]) -> None:
         kind = event.type or raw.name
-        if kind == "response.output_text.delta":
+        if kind == _DELTA:
             self._say(event, event.delta or "", out)
         elif kind == "response.output_text.done":
             self._settle(self._key(event), event.text or "", out)
+            self._cite(self._key(event), out, whole=True)
         elif kind == "response.refusal.delta":
             self._say(event, event.delta or "", out)
         elif kind == "response.refusal.done":
             self._settle(self._key(event), event.refusal or "", out)
         elif kind == "response.output_text.annotation.added" and event.annotation is not None:
-            self._cite(event.annotation, out)
+            key = self._key(event)
+            self._annotations.add(key, annotations_in([event.annotation], Annotation))
+            self._cite(key, out)
         elif kind in {"response.output_item.added", "response.output_item.done"} and event.item is not None:
             self._take_item(event.item, out, done=kind.endswith("done"))
+            if kind.endswith("done"):
+                self._end_parts(event, event.item, out)
         elif kind == "response.reasoning_summary_text.delta":
             out.extend(self._thought.add(event.delta or ""))
         elif kind == "response.reasoning_summary_text.done":
@@ -204,18 +219,25 @@ class Translator:
             for part_index, part in enumerate(_parts(item)):
                 if full != told:
                     self._settle((self._round, str(index), part_index), _text(part), out, whole=whole)
-                for annotation in part.annotations or ():
-                    self._cite(annotation, out)
+                for annotation in annotations_in(part.annotations, Annotation):
+                    self._name(meaning(annotation, _text(part), whole=True), out)
+        for key in self._annotations.rest():
+            self._cite(key, out, whole=True)
 
-    def _key(self, event: Event) -> Key:
+    def _key(self, event: Event, part: int | None = None) -> Key:
         place = event.output_index if event.output_index is not None else event.item_id
-        return (self._round, str(place), event.content_index or 0)
+        if place is None and event.item is not None:
+            place = event.item.id
+        return (self._round, str(place), (event.content_index or 0) if part is None else part)
 
     def _say(self, event: Event, text: str, out: list[Told]) -> None:
         if text:
             key = self._key(event)
             self._keys[key] = None
             self.said.say(key, text, out)
+            self._length[key] = self._length.get(key, 0) + len(text)
+            if self._annotations.due(key, self._length[key]):
+                self._cite(key, out)
 
     def _settle(self, key: Key, full: str, out: list[Told], *, whole: bool = False) -> None:
         if full:
@@ -238,25 +260,26 @@ class Translator:
             self._approvals[str(item.id)] = item
             check_count(len(self._approvals))
         elif item.type == "image_generation_call" and item.result:
-            self._name(Picture(item.result, item.output_format or "png"), item.id or item.result[:64], out)
+            self._name(Picture(item.result, item.output_format or "png", str(item.id or "")), out)
 
-    def _cite(self, annotation: Annotation, out: list[Told]) -> None:
-        title = annotation.title or annotation.filename or ""
-        if annotation.type == "url_citation" and annotation.url:
-            cited = Cited(title or annotation.url, annotation.url)
-        elif annotation.type == "container_file_citation" and annotation.file_id and annotation.container_id:
-            container_id, file_id = str(annotation.container_id), str(annotation.file_id)
-            self._name(InContainer(container_id, file_id, annotation.filename), file_id, out)
-            return
-        elif annotation.type == "file_citation" and title:
-            cited = Cited(title)
-        else:
-            return
-        self._name(cited, cited, out)
+    def _cite(self, key: Key, out: list[Told], *, whole: bool = False) -> None:
+        """Tell what the annotations of a part say, as far as that is known; all of it where the part is `whole`."""
+        text = self.said.text(key) or (self.text if whole else "")
+        for named in self._annotations.told(key, text, whole=whole):
+            self._name(named, out)
 
-    def _name(self, told: MadeFile | Cited, identity: object, out: list[Told]) -> None:
-        """Tell of a file or a source once."""
-        if identity not in self._named and len(self._named) < _MOST_NAMED:
+    def _end_parts(self, event: Event, item: Item, out: list[Told]) -> None:
+        """The parts of an item are whole; one whose text did not come is told with the response."""
+        for index, part in enumerate(_parts(item)):
+            key = self._key(event, index)
+            if self.said.text(key):
+                self._annotations.add(key, annotations_in(part.annotations, Annotation))
+                self._cite(key, out, whole=True)
+
+    def _name(self, told: Named | MadeFile | None, out: list[Told]) -> None:
+        """Tell of a file or a citation once."""
+        identity = _identity(told)
+        if told is not None and identity not in self._named and len(self._named) < _MOST_NAMED:
             self._named.add(identity)
             out.append(told)
 
@@ -276,6 +299,19 @@ def _read(raw: ServerEvent) -> Event:
         if kind in _ENDS or kind.startswith(_NEEDED):
             raise
         return Event(type=kind)
+
+
+def _identity(told: Named | MadeFile | None) -> object:
+    """What is the same of one that is named once more."""
+    match told:
+        case InContainer(_, file_id):
+            return file_id
+        case FileMade(file_id):
+            return file_id
+        case Picture(data, _, item_id):
+            return item_id or data[:64]
+        case _:
+            return told
 
 
 def _parts(item: Item) -> list[Part]:

@@ -1,17 +1,19 @@
 """One turn in the Responses dialect: files, message, responses, outputs, and what is left to end."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from deep_chat_proxy.errors import TOO_MANY_ROUNDS, ChatError
 from deep_chat_proxy.turn.events import Completed, ToolCallsRequested, ToolOutput, UpstreamEvent
 from deep_chat_proxy.turn.message import UserMessage
-from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.ports import Listener, Thread
 from deep_chat_proxy.turn.transcript import Memory, UserSaid
 from deep_chat_proxy.upstream.attachments import MessageFiles
 from deep_chat_proxy.upstream.closing import discard, in_time
+from deep_chat_proxy.upstream.naming import Naming
 from deep_chat_proxy.upstream.picked_up import told
 from deep_chat_proxy.upstream.record import TurnRecord
+from deep_chat_proxy.upstream.recordings import LISTENING, Recordings
 from deep_chat_proxy.upstream.responses.asking import Asking
 from deep_chat_proxy.upstream.responses.checkpoint import Checkpoint, Marks
 from deep_chat_proxy.upstream.responses.following import ResponseFollower
@@ -45,12 +47,27 @@ class ResponsesTurn:
         self._thread = thread
         self._message = message
         self._marks = Marks(thread, Checkpoint())
-        self._uploads = Uploads(server.files)
+        self._uploads = Uploads(server.files, thread)
         self._attached = MessageFiles(thread, longest=server.options.longest_text)
+        self._naming = Naming(server.files)
+        self._recordings = Recordings(server.api.client, server.options.recordings, message)
         self._made = MadeFiles(server.files, server.options.largest_file)
         self._follower = ResponseFollower(server.api, server.options.pace)
         self._begun: _Begun | None = None
         self._failed = False
+
+    def tell(self, listener: Listener, watched: Callable[[], bool]) -> None:
+        """As in `UpstreamTurn`."""
+        self._follower.watched = watched
+        self._follower.listener = lambda words: self._may_tell() and listener(words)
+
+    def _may_tell(self) -> bool:
+        """Whether words need not wait: until the message is known to be taken and the response is kept, and for citations
+        whose titles are asked for.
+        """
+        begun = self._begun
+        accepted = begun is not None and begun.footing.accepted and begun.asking.is_named
+        return accepted and not self._naming.is_asking
 
     async def start(self) -> Batches:
         """As in `UpstreamTurn`."""
@@ -59,9 +76,15 @@ class ResponsesTurn:
         self._marks.read(memory.checkpoint)
         footing = Footing(self._server, self._thread, self._marks, way, memory)
         asking = Asking(self._server, footing, self._marks, self._follower)
+        if self._recordings.to_be_heard and not memory.own:
+            yield [LISTENING]
         new = await self._new_message(way, memory)
         asking.code_files = new.code_files
-        begun = self._begun = _Begun(footing, asking, TurnRecord(self._thread, self._attached, new.said))
+        begun = self._begun = _Begun(
+            footing,
+            asking,
+            TurnRecord(self._thread, self._attached, new.said, self._server.options.longest_answer),
+        )
         if memory.own:
             begun.record.go_on(memory.own)
             yield (known := told(memory.own, self._follower.translator.said, footing.notice))
@@ -78,9 +101,10 @@ class ResponsesTurn:
             if memory.own and isinstance(memory.own[0], UserSaid):
                 # Its files are kept with it; those that came may be gone.
                 return NewMessage(memory.own[0])
-            return await sent_along(self._message, self._attached)
+            return await sent_along(await self._recordings.heard(), self._attached)
+        message = self._recordings.others if memory.own else await self._recordings.heard()
         with_code = self._server.options.code_interpreter
-        return await uploaded(self._message, self._uploads, self._marks, with_code=with_code)
+        return await uploaded(message, self._uploads, memory.uploads, with_code=with_code)
 
     async def submit(self, outputs: Sequence[ToolOutput]) -> Batches:
         """As in `UpstreamTurn`."""
@@ -115,7 +139,7 @@ class ResponsesTurn:
                 if translator.ended and not translator.failed and not kept:
                     kept = True
                     await self._keep(begun)
-                yield await self._made.fetched(batch)
+                yield await self._naming.named(await self._made.fetched(batch))
 
     async def _keep(self, begun: _Begun) -> None:
         """Remember what a response has said, and where the next one belongs."""
@@ -135,6 +159,7 @@ class ResponsesTurn:
 
     async def leave(self) -> None:
         """As in `UpstreamTurn`."""
+        await self._naming.close()
         await self._uploads.leave()
         await self._follower.leave()
         await self._made.discard()
@@ -142,6 +167,7 @@ class ResponsesTurn:
     async def close(self) -> None:
         """As in `UpstreamTurn`."""
         within = self._server.options.close_within
+        await self._naming.close()
         try:
             await in_time(self._follower.end(), within, "the response could not be ended")
             if self._begun is not None and self._begun.footing.accepted:

@@ -30,7 +30,9 @@ class Usage(Struct):
 
 
 class Annotation(Struct):
-    """A citation of a page, of a file that was searched, or of one that the model made in its container."""
+    """A citation of a page, of a file that was searched, or of one that the model made. Its numbers are not trusted, so
+    they may be anything.
+    """
 
     type: str = ""
     file_id: Id | None = None
@@ -38,15 +40,18 @@ class Annotation(Struct):
     container_id: Id | None = None
     url: str | None = None
     title: str | None = None
+    index: Any = None
+    start_index: Any = None
+    end_index: Any = None
 
 
 class Part(Struct):
-    """A part of a message: `output_text` or `refusal`."""
+    """A part of a message: `output_text` or `refusal`; `annotations` are read one by one."""
 
     type: str = ""
     text: str | None = None
     refusal: str | None = None
-    annotations: list[Annotation] | None = None
+    annotations: Any = None
 
 
 class Item(Struct):
@@ -87,7 +92,7 @@ class Event(Struct):
     delta: str | None = None
     text: str | None = None
     refusal: str | None = None
-    annotation: Annotation | None = None
+    annotation: Any = None
 
 
 class EventType(Struct):
