@@ -1,7 +1,7 @@
 """`LiveTurns` whose turns follow scripts, and a journal of what other processes have left."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from deep_chat_proxy.turn.events import Accepted, Completed, TextDelta
 from deep_chat_proxy.turn.journal import EndedTurn, OpenTurn
 from deep_chat_proxy.turn.live import LiveTurn
 from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.others import Waited
 from deep_chat_proxy.turn.turns import LiveTurns
 from playing import FakeKeeper, FakeTools, ScriptedTurn, Step, soon, turn_limits
 from turn.running import NEVER
@@ -28,6 +29,8 @@ class FakeJournal:
         self.durable = durable
         self.ended = ended
         self.left = list(left)
+        self.busy: Callable[[], bool] = bool
+        """Whether another process has a turn on the thread."""
         self.asked_within: list[float] = []
         self.seen: list[str] = []
 
@@ -42,9 +45,31 @@ class FakeJournal:
     async def saw(self, turn_id: str) -> None:
         self.seen.append(turn_id)
 
+    async def elsewhere(self, _: str) -> str | None:
+        return "other" if self.busy() else None
+
     async def adopt(self) -> Sequence[OpenTurn]:
         adopted, self.left = self.left, []
         return adopted
+
+
+class FakeOthers:
+    """One other process, which does not answer."""
+
+    async def follow(self, _process: str, _thread_id: str) -> None:
+        """It does not answer."""
+
+    async def take(self, _process: str, _thread_id: str, _fingerprint: str, _within: float) -> Waited:
+        return Waited.UNKNOWN
+
+    async def stop(self, _process: str, _thread_id: str) -> bool:
+        return False
+
+    async def end(self, _process: str, _thread_id: str) -> None:
+        """It does not answer."""
+
+    async def close(self, _within: float) -> None:
+        """Nothing of it is followed."""
 
 
 class BenchKeeper(FakeKeeper):
@@ -72,8 +97,10 @@ class Bench:
 
     def __init__(self, journal: FakeJournal | None = None, **limits: Any) -> None:
         self.journal = journal or FakeJournal()
-        self.turns = LiveTurns(turn_limits(**limits), FakeTools(), self.journal, self._open)
+        self.others = FakeOthers()
+        self.turns = LiveTurns(turn_limits(**limits), FakeTools(), self.journal, self._open, self.others)
         self.free = True
+        self.journal.busy = lambda: not self.free
         self.full = False
         """Whether the store takes no ends of turns."""
         self.begun: list[str] = []

@@ -188,7 +188,7 @@ async def test_a_refusal_is_the_end_with_its_wish_to_wait(start: Start) -> None:
 
 
 async def test_an_answer_that_grows_too_long_fails_with_what_fits(start: Start) -> None:
-    run = start([[Accepted(), TextDelta("x" * 10), TextDelta("y")], None], answer_characters=10)
+    run = start([[Accepted(), TextDelta("x" * 10)], [TextDelta("y")], None], answer_characters=10)
 
     assert await run.over() == Failed(FAILED)
     assert run.turn.log.text == "x" * 10

@@ -114,17 +114,17 @@ async def test_a_turn_that_was_being_stopped_when_its_process_died_ends_as_soon_
     assert run.upstream.closed == 1
 
 
-def test_a_turn_answers_the_message_that_it_was_begun_with_and_no_other() -> None:
+async def test_a_turn_answers_the_message_that_it_was_begun_with_and_no_other() -> None:
     turn = Run(Tasks(), NEVER, opened=opened_turn(text="Hello")).turn
 
-    assert turn.answers(UserMessage("Hello"))
-    assert not turn.answers(UserMessage("Hello!"))
+    assert turn.answers(UserMessage("Hello").fingerprint)
+    assert not turn.answers(UserMessage("Hello!").fingerprint)
 
 
-def test_a_message_that_comes_again_much_later_is_another_one() -> None:
+async def test_a_message_that_comes_again_much_later_is_another_one() -> None:
     turn = Run(Tasks(), NEVER, resend=0.0, opened=opened_turn(text="Hello")).turn
 
-    assert not turn.answers(UserMessage("Hello"))
+    assert not turn.answers(UserMessage("Hello").fingerprint)
 
 
 @pytest.mark.parametrize("end", [Stopped(), Failed(FAILED)])
@@ -134,4 +134,4 @@ async def test_a_turn_that_came_to_nothing_answers_no_message_that_is_sent_again
     run = start([[Accepted(), end]])
     await run.over()
 
-    assert not run.turn.answers(UserMessage("Hello"))
+    assert not run.turn.answers(UserMessage("Hello").fingerprint)

@@ -17,6 +17,8 @@ from deep_chat_proxy.turn.events import (
     Failed,
     FileKind,
     FileReady,
+    Source,
+    SourcesListed,
     Status,
     Stopped,
     TextDelta,
@@ -27,8 +29,9 @@ from deep_chat_proxy.turn.events import (
 )
 from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.log import TurnLog
+from deep_chat_proxy.turn.sources import listed
 from deep_chat_proxy.turn.states import IllegalEventError, TurnState
-from playing import folded, followed, settle, soon
+from playing import folded, follow, followed, settle, soon
 
 STARTED: list[TurnEvent] = [Accepted()]
 
@@ -48,12 +51,12 @@ async def test_a_follower_gets_what_was_there_and_what_comes_up_to_the_end() -> 
     log = log_of([Accepted(), TextDelta("One")])
     batches: list[tuple[int, Sequence[TurnEvent]]] = []
 
-    async def follow() -> None:
-        async for batch in log.follow():
+    async def remember() -> None:
+        async for batch in follow(log):
             batches.append(batch)  # noqa: PERF401 - what came so far is looked at
 
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        group.create_task(follow())
+        group.create_task(remember())
         await settle()
         log.extend([TextDelta(" two"), TextDelta(" three")])
         await settle()
@@ -68,7 +71,7 @@ async def test_a_follower_gets_what_was_there_and_what_comes_up_to_the_end() -> 
 
 async def test_a_slow_follower_gets_what_gathered_in_one_batch() -> None:
     log = log_of(STARTED)
-    following = log.follow()
+    following = follow(log)
     assert await soon(anext(following)) == (1, [Accepted()])
 
     log.extend([TextDelta("a")])
@@ -236,7 +239,7 @@ def test_one_character_more_is_refused_and_not_kept(too_much: TurnEvent) -> None
 
 async def test_followers_hear_of_the_events_before_one_that_is_refused() -> None:
     log = log_of(STARTED)
-    following = log.follow(1)
+    following = follow(log, 1)
     async with asyncio.TaskGroup() as group:
         waiting = group.create_task(soon(anext(following)))
         await settle()
@@ -279,7 +282,7 @@ async def test_a_follower_who_leaves_is_forgotten() -> None:
         await settle()
         waiting.cancel()
 
-    assert not log._waiting
+    assert not log._takers
     log.extend([Completed()])
     assert log.state is TurnState.COMPLETED
 
@@ -371,3 +374,60 @@ async def test_a_sign_of_life_wakes_no_follower(clock: list[float]) -> None:
         log.extend([Completed()])
 
     assert following.result() == [Completed()]
+
+
+SOURCES = (Source(1, "S", "https://s.example"), Source(2, "a.pdf"))
+LIST = SourcesListed(listed(SOURCES), SOURCES)
+
+
+async def test_the_list_of_sources_is_text_of_the_answer() -> None:
+    log = log_of([*STARTED, TextDelta("One."), LIST, Completed()])
+
+    assert log.text == folded(await followed(log)) == f"One.{LIST.text}"
+    assert log.sources == SOURCES
+
+
+async def test_sources_come_again_with_the_text_of_whoever_may_have_missed_some() -> None:
+    log = log_of([*STARTED, TextDelta("One."), LIST, Completed()])
+
+    assert await followed(log, 1) == [TextReplaced("One."), LIST, Completed()]
+    assert await followed(log, 3) == [Completed()]
+
+
+async def test_sources_are_kept_of_a_turn_that_ended() -> None:
+    ended = log_of([*STARTED, TextDelta("One."), LIST, Completed()]).ended_as("turn-1", "log-1")
+    again = TurnLog.of_ended(msgspec.json.decode(msgspec.json.encode(ended), type=EndedTurn))
+
+    assert (again.text, again.sources) == (ended.text, SOURCES)
+    assert await followed(again, 1) == [TextReplaced("One."), LIST, Completed()]
+
+
+def test_what_was_kept_before_there_were_sources_can_be_read() -> None:
+    kept = msgspec.json.decode(msgspec.json.encode(log_of([*STARTED, Completed()]).ended_as("t", "l")))
+    del kept["sources"]
+
+    assert msgspec.convert(kept, EndedTurn).sources == ()
+
+
+async def test_whoever_takes_what_comes_is_asked_by_whoever_brings_it_until_they_do_not() -> None:
+    log = log_of(STARTED)
+    taken: list[int] = []
+
+    def take() -> bool:
+        taken.append(log.last_id)
+        return len(taken) < 3
+
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(log.while_taken(take))
+        await settle()
+        for piece in "abcd":
+            log.extend([TextDelta(piece)])
+        assert taken == [2, 3, 4]
+
+
+async def test_whoever_takes_what_comes_is_woken_at_the_end_without_being_asked() -> None:
+    log = log_of(STARTED)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        group.create_task(log.while_taken(lambda: pytest.fail("the end is for the woken")))
+        await settle()
+        log.extend([Completed()])

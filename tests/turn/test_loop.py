@@ -9,6 +9,7 @@ from deep_chat_proxy.errors import CUT_OFF, EMPTY_ANSWER, FAILED, RATE_LIMITED, 
 from deep_chat_proxy.turn.events import (
     Accepted,
     ChatFile,
+    Cited,
     Completed,
     Cut,
     Failed,
@@ -16,6 +17,8 @@ from deep_chat_proxy.turn.events import (
     FileMade,
     FileReady,
     PartStarted,
+    Source,
+    SourcesListed,
     Status,
     Stopped,
     TextDelta,
@@ -26,10 +29,11 @@ from deep_chat_proxy.turn.events import (
     ToolOutput,
     ToolStarted,
     TurnEvent,
+    UpstreamEvent,
     Usage,
 )
 from deep_chat_proxy.turn.loop import TurnLoop
-from playing import FakeKeeper, FakeTools, ScriptedTurn, Step, csv_made, soon
+from playing import FakeKeeper, FakeTools, ScriptedTurn, Step, csv_made, soon, until
 
 ASKED = ToolCall("call_1", "weather", '{"location": "Oslo"}')
 ASKED_TOO = ToolCall("call_2", "clock", "{}")
@@ -43,7 +47,9 @@ class Play:
         self.tools = tools or FakeTools()
         self.keeper = FakeKeeper()
         self.emitted: list[list[TurnEvent]] = []
-        self._loop = TurnLoop(self.upstream, self.tools, self.keeper, self._emit, max_rounds=rounds)
+        self._loop = TurnLoop(
+            self.upstream, self.tools, self.keeper, self._emit, max_rounds=rounds, max_text=10_000
+        )
 
     def _emit(self, events: Sequence[TurnEvent]) -> None:
         self.emitted.append(list(events))
@@ -69,20 +75,30 @@ class Play:
 async def test_text_goes_through_to_the_end() -> None:
     play = Play([[Accepted()], [TextDelta("Hello"), TextDelta(" there.")], [Usage(3, 2), Completed()]])
 
-    assert await play.play() == [
-        Accepted(),
+    assert await play.play() == [Accepted(), TextDelta("Hello there."), Usage(3, 2), Completed()]
+
+
+async def test_what_came_in_one_batch_is_shown_in_one_batch_with_its_texts_as_one() -> None:
+    said: list[UpstreamEvent] = [
         TextDelta("Hello"),
         TextDelta(" there."),
-        Usage(3, 2),
-        Completed(),
+        Status("Thinking…"),
+        TextDelta(" Bye."),
+        TextDelta(""),
     ]
-
-
-async def test_what_came_in_one_batch_is_shown_in_one_batch() -> None:
-    play = Play([[Accepted(), TextDelta("Hello"), TextDelta(" there.")], [], [Completed()]])
+    play = Play([[Accepted(), *said], [], [Completed()]])
     await play.play()
 
-    assert play.batches == [[Accepted(), TextDelta("Hello"), TextDelta(" there.")], [Completed()]]
+    shown = [Accepted(), TextDelta("Hello there."), Status("Thinking…"), TextDelta(" Bye.")]
+    assert play.batches == [shown, [Completed()]]
+
+
+async def test_text_that_came_whole_stays_apart_from_what_streamed() -> None:
+    play = Play(
+        [[Accepted(), TextDelta("a"), TextDelta("b", whole=True), TextDelta("c", whole=True)], [Completed()]]
+    )
+
+    assert (await play.play())[1:-1] == [TextDelta("a"), TextDelta("bc", whole=True)]
 
 
 async def test_a_batch_that_shows_nothing_is_passed_on_as_a_sign_of_life() -> None:
@@ -344,3 +360,113 @@ async def test_a_storm_of_calls_fails_the_turn_before_any_tool_runs() -> None:
 
     assert raised.value.problem == TOO_MANY_ROUNDS
     assert play.tools.ran == []
+
+
+SOURCE = "https://s.example/p"
+NUMBER = rf"[\[1\]]({SOURCE})"
+LIST = SourcesListed(f"\n\n**Sources**\n\n1. [S]({SOURCE})", (Source(1, "S", SOURCE),))
+
+
+async def test_a_source_that_is_told_of_late_replaces_the_text_once_and_is_listed() -> None:
+    play = Play(
+        [
+            [Accepted(), TextDelta("One【4:0†source】 "), TextDelta("two【4:0†source】.")],
+            [Cited("S", SOURCE, marker="【4:0†source】"), Completed()],
+        ]
+    )
+
+    assert (await play.play())[-3:] == [TextReplaced(f"One{NUMBER} two{NUMBER}."), LIST, Completed()]
+    assert sum(isinstance(event, TextReplaced) for event in play.shown) == 1
+
+
+async def test_a_source_that_is_known_in_time_replaces_nothing() -> None:
+    play = Play(
+        [
+            [
+                Accepted(),
+                Cited("S", SOURCE, marker="【4:0†source】"),
+                TextDelta("One【4:0†source】."),
+                Completed(),
+            ]
+        ]
+    )
+
+    assert await play.play() == [Accepted(), TextDelta(f"One{NUMBER}."), LIST, Completed()]
+
+
+async def test_the_text_is_put_right_before_tools_run_and_where_an_answer_fails() -> None:
+    cited = Cited("S", SOURCE, marker="【4:0†source】")
+    play = Play(
+        [[Accepted(), TextDelta("One【4:0†source】."), cited, ToolCallsRequested((ASKED,))]],
+        [[PartStarted(), TextDelta("Two【4:1†source】."), cited_again(), Failed(FAILED)]],
+        tools=FakeTools(weather="x"),
+    )
+    shown = await play.play()
+
+    assert [event for event in shown if isinstance(event, TextReplaced)] == [
+        TextReplaced(f"One{NUMBER}."),
+        TextReplaced(f"One{NUMBER}.\n\nTwo{NUMBER}."),
+    ]
+    assert shown[-1] == Failed(FAILED)
+    assert not any(isinstance(event, SourcesListed) for event in shown)
+
+
+def cited_again() -> Cited:
+    return Cited("S", SOURCE, marker="【4:1†source】")
+
+
+async def test_a_stop_puts_the_text_right() -> None:
+    play = Play(
+        [[Accepted(), TextDelta("One【4:0†source】."), Cited("S", SOURCE, marker="【4:0†source】")], None]
+    )
+    async with asyncio.TaskGroup() as group:
+        playing = group.create_task(play.play())
+        await until(lambda: len(play.emitted) > 0)
+        playing.cancel()
+
+    assert play.shown[-1] == TextReplaced(f"One{NUMBER}.")
+
+
+async def test_a_cited_file_is_a_link_where_the_visitor_can_fetch_it() -> None:
+    play = Play(
+        [
+            [
+                Accepted(),
+                Cited("data.csv", upstream_id="up-1", marker="【4:0†source】"),
+                TextDelta("One【4:0†source】."),
+                Completed(),
+            ]
+        ]
+    )
+    file = ChatFile("f1", "data.csv", FileKind.ANY)
+    play.keeper.known["up-1"] = file
+
+    assert (await play.play())[1:3] == [
+        TextDelta(r"One[\[1\]](deep-chat-file:f1/data.csv)."),
+        SourcesListed(
+            "\n\n**Sources**\n\n1. [data.csv](deep-chat-file:f1/data.csv)",
+            (Source(1, "data.csv", file=file),),
+        ),
+    ]
+
+
+async def test_a_made_file_is_linked_where_the_model_wrote_of_it() -> None:
+    made = FileMade("up-1", "t.csv", FileKind.ANY, marker="sandbox:/mnt/t.csv")
+    play = Play([[Accepted(), TextDelta("[The table](sandbox:/mnt/t.csv)."), made, Completed()]])
+
+    assert (await play.play())[-2:] == [
+        TextReplaced("[The table](deep-chat-file:file-1/t.csv)."),
+        Completed(),
+    ]
+
+
+async def test_a_list_of_sources_is_not_taken_into_code_that_never_ended() -> None:
+    play = Play([[Accepted(), TextDelta("```\nx"), Cited("S", SOURCE), Completed()]])
+
+    assert (await play.play())[-2] == SourcesListed(f"\n```{LIST.text}", LIST.sources)
+
+
+async def test_a_model_that_writes_without_end_fails_the_turn() -> None:
+    play = Play([[Accepted(), *[TextDelta("【4:0†source】") for _ in range(2_000)], Completed()]])
+
+    assert (await play.fail()).problem is FAILED

@@ -18,6 +18,7 @@ from deep_chat_proxy.turn.events import (
     TurnEvent,
 )
 from deep_chat_proxy.turn.loop import TurnLoop
+from deep_chat_proxy.turn.observer import Tally
 from deep_chat_proxy.turn.tool_calls import ToolCalls, checked
 from deep_chat_proxy.turn.transcript import INTERRUPTED
 from playing import FakeKeeper, FakeTools, ScriptedTurn, soon
@@ -38,7 +39,7 @@ class Round:
         self.tools = tools or FakeTools(weather="rain", clock="noon")
         self.keeper = FakeKeeper(begun)
         self.shown: list[TurnEvent] = []
-        self._calls = ToolCalls(self.tools, self.keeper, self.shown.extend)
+        self._calls = ToolCalls(self.tools, self.keeper, self.shown.extend, Tally())
 
     async def run(self, *calls: ToolCall, picked_up: bool = False) -> list[ToolOutput]:
         return await soon(self._calls.run(calls, picked_up=picked_up))

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from deep_chat_proxy.turn.events import ChatFile, TerminalEvent
+from deep_chat_proxy.turn.events import ChatFile, Source, TerminalEvent
 from deep_chat_proxy.turn.message import UserMessage
 
 
@@ -25,7 +25,8 @@ class OpenTurn(Struct, frozen=True):
 
 class EndedTurn(Struct, frozen=True):
     """What a turn came to: as much as whoever comes later can be shown. `log_id` names the log that its events had,
-    `text_id` is the event with the last of the text, and files stand with the ids of theirs.
+    `text_id` is the event with the last of the text, and files stand with the ids of theirs. The text ends with the list
+    of its `sources`.
     """
 
     turn_id: str
@@ -35,6 +36,7 @@ class EndedTurn(Struct, frozen=True):
     text_id: int
     files: tuple[tuple[int, ChatFile], ...]
     end: TerminalEvent
+    sources: tuple[Source, ...] = ()
 
 
 class Journal(Protocol):
@@ -54,6 +56,9 @@ class Journal(Protocol):
 
     async def saw(self, turn_id: str) -> None:
         """Somebody was shown the end of a turn after it had ended."""
+
+    async def elsewhere(self, thread_id: str) -> str | None:
+        """The process that plays the turn which is under way on a thread, where it is another one than this."""
 
     async def adopt(self) -> Sequence[OpenTurn]:
         """Take over the turns of processes that are no more; each is given to one caller only."""

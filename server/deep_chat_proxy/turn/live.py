@@ -11,16 +11,17 @@ import time
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import contextmanager
 from traceback import format_tb
+from typing import Literal
 
 from deep_chat_proxy.errors import FAILED, INTERNAL, SHUTTING_DOWN, TIMED_OUT, ChatError
 from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.context import current_turn
-from deep_chat_proxy.turn.events import Failed, Stopped, TurnEvent
+from deep_chat_proxy.turn.events import Completed, Failed, Stopped, TurnEvent
 from deep_chat_proxy.turn.journal import OpenTurn
 from deep_chat_proxy.turn.limits import TurnLimits
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.loop import TurnLoop
-from deep_chat_proxy.turn.message import UserMessage
+from deep_chat_proxy.turn.observer import TurnOutcome
 from deep_chat_proxy.turn.ports import Keeper, Tools, UpstreamTurn
 
 logger = logging.getLogger("deep_chat_proxy.turn")
@@ -51,8 +52,10 @@ class LiveTurn:
             tools,
             keeper,
             self._emit,
+            max_text=limits.answer_characters,
             max_rounds=limits.rounds,
             picked_up=opened.picked_up,
+            watched=lambda: self.log.watched,
         )
         self._limits = limits
         self._followers = 0
@@ -61,9 +64,10 @@ class LiveTurn:
         self._grace: asyncio.TimerHandle | None = None
         self._playing: asyncio.Task[None] | None = None
         self._wanted_end: Failed | Stopped | None = Failed(FAILED) if opened.lost else None
-        self._asked_to_end = asyncio.Event()
+        self._asked_to_end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._left = False
         self._seen = False
+        self._first_text: float | None = None
         self.unkept = False
         """Whether it has ended and nothing of that is kept yet."""
 
@@ -77,13 +81,20 @@ class LiveTurn:
         """Whether it was asked to end."""
         return self._wanted_end is not None
 
-    def answers(self, message: UserMessage) -> bool:
-        """Whether it is this very message that it answers, and for so short a time that it must have been sent again."""
+    @property
+    def left(self) -> bool:
+        """Whether it was left to the next process, where it is to be looked for from now on."""
+        return self._left
+
+    def answers(self, fingerprint: str) -> bool:
+        """Whether it is the message with this fingerprint that it answers, and for so short a time that it must have been
+        sent again.
+        """
         young = time.monotonic() - self._begun_at <= self._limits.resend
         over = (
             self.stopping or self._opened.stopping or self._seen or isinstance(self.log.end, Failed | Stopped)
         )
-        return young and not over and self.message.fingerprint == message.fingerprint
+        return young and not over and self.message.fingerprint == fingerprint
 
     @contextmanager
     def attached(self) -> Iterator[TurnLog]:
@@ -136,7 +147,7 @@ class LiveTurn:
             return False
         if self._wanted_end is None:
             self._wanted_end = end or Stopped()
-            self._asked_to_end.set()
+            self._asked_to_end.set_result(None)
             # Once: a second cancellation would break into what the first one has the turn clean up.
             if self._playing is not None:
                 self._playing.cancel()
@@ -164,9 +175,7 @@ class LiveTurn:
             # It may have been stopped before it came here.
             if self._wanted_end is None:
                 self._playing = tasks.start(self._play(), name=f"play {self.turn_id}")
-                asked = tasks.start(self._asked_to_end.wait(), name=f"stop {self.turn_id}")
-                await asyncio.wait([self._playing, asked], return_when=asyncio.FIRST_COMPLETED)
-                asked.cancel()
+                await asyncio.wait([self._playing, self._asked_to_end], return_when=asyncio.FIRST_COMPLETED)
             if self.stopping and not self._left:
                 # Before it is cleared up after, which may take a while.
                 await _whatever_happens(self._keeper.stopping())
@@ -185,6 +194,8 @@ class LiveTurn:
         try:
             self.log.extend(events)
         finally:
+            if self._first_text is None and self.log.has_all_text_until(self.log.last_id):
+                self._first_text = time.monotonic() - self._begun_at
             # Whoever follows it is gone soon after its end.
             self._seen = self._seen or (self.log.state.ended and self.followed)
         if self._opened.stopping and self.log.accepted:
@@ -210,6 +221,18 @@ class LiveTurn:
         await _whatever_happens(self._upstream.close())
         self.unkept = True
         await _whatever_happens(self.keep())
+
+    def outcome(self) -> TurnOutcome:
+        """What became of it, once it is gone."""
+        end = self.log.end
+        problem = end.problem.code if isinstance(end, Failed) and not self._left else ""
+        ended: Literal["completed", "stopped", "failed", "left"] = "failed"
+        if self._left:
+            ended = "left"
+        elif isinstance(end, Completed | Stopped):
+            ended = "completed" if isinstance(end, Completed) else "stopped"
+        seconds = time.monotonic() - self._begun_at
+        return TurnOutcome(ended, problem, seconds, self._first_text, self._loop.used)
 
     async def keep(self) -> None:
         """Keep what the turn came to."""

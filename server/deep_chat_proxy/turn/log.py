@@ -5,11 +5,15 @@ has already left the log gets the text so far as one `TextReplaced` and goes on 
 """
 
 import asyncio
+import sys
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Self
+
+from msgspec import Struct
 
 from deep_chat_proxy.errors import FAILED, ChatError
 from deep_chat_proxy.turn.events import (
@@ -18,6 +22,8 @@ from deep_chat_proxy.turn.events import (
     Completed,
     Failed,
     FileReady,
+    Source,
+    SourcesListed,
     Stopped,
     TerminalEvent,
     TextDelta,
@@ -25,12 +31,30 @@ from deep_chat_proxy.turn.events import (
     TurnEvent,
 )
 from deep_chat_proxy.turn.journal import EndedTurn
+from deep_chat_proxy.turn.sources import listed
 from deep_chat_proxy.turn.states import TurnState, after
 
 Batch = tuple[int, Sequence[TurnEvent]]
 
 # Stands where a text stood that a later `TextReplaced` has made void: each may be as long as an answer.
 _VOID = TextDelta("")
+_TEXTS = TextDelta | TextReplaced | SourcesListed
+
+
+class LogCopy(Struct, frozen=True):
+    """All that a log holds, for a log in another process that is to be the same: in which events have the same ids."""
+
+    capacity: int
+    state: TurnState
+    accepted: bool
+    last_id: int
+    events: tuple[TurnEvent, ...]
+    text: str
+    text_length: int
+    text_id: int
+    listed: tuple[int, SourcesListed] | None
+    files: tuple[tuple[int, FileReady], ...]
+    silent_for: float
 
 
 class TurnLog:
@@ -48,9 +72,11 @@ class TurnLog:
         self._text_length = 0
         self._text_id = 0
         self._max_text = max_text
+        self._listed: tuple[int, SourcesListed] | None = None
         self._files: list[tuple[int, FileReady]] = []
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._takers: dict[asyncio.Future[None], Callable[[], bool]] = {}
         self._heard = time.monotonic()
+        self._readers = 0
 
     @classmethod
     def of_ended(cls, ended: EndedTurn) -> Self:
@@ -60,18 +86,43 @@ class TurnLog:
         log = cls(capacity=1, max_text=len(ended.text))
         log.state = after(TurnState.THINKING, ended.end)
         log.accepted = True
-        log._text, log._text_length, log._text_id = [ended.text], len(ended.text), ended.text_id
+        log._text_length, log._text_id = len(ended.text), ended.text_id
+        text = listed(ended.sources)
+        if text and ended.text.endswith(text):
+            log._listed = (ended.text_id, SourcesListed(text, ended.sources))
+        log._text = [ended.text.removesuffix(text)]
         log._files = [(event_id, FileReady(file)) for event_id, file in ended.files]
         log._events.append(ended.end)
         log._last_id = ended.last_id
         return log
+
+    @classmethod
+    def of_copy(cls, copy: LogCopy) -> Self:
+        """A log that is the same as the one that was copied."""
+        # What the other one took is not measured again.
+        log = cls(capacity=copy.capacity, max_text=sys.maxsize)
+        log.become(copy)
+        return log
+
+    def become(self, copy: LogCopy) -> None:
+        """Hold what the copied log holds, which is this one later on."""
+        self.state, self.accepted = copy.state, copy.accepted
+        self._last_id = copy.last_id
+        events = (_VOID if event == _VOID else event for event in copy.events)
+        self._events = deque(events, maxlen=copy.capacity)
+        self._text, self._text_length, self._text_id = [copy.text], copy.text_length, copy.text_id
+        self._listed, self._files = copy.listed, list(copy.files)
+        self.heard(copy.silent_for)
+        self._wake()
 
     def ended_as(self, turn_id: str, log_id: str) -> EndedTurn:
         """What is to be kept of the turn, now that it has ended."""
         if self.end is None:
             raise ValueError("the turn goes on")
         files = tuple((event_id, ready.file) for event_id, ready in self._files)
-        return EndedTurn(turn_id, log_id, self._last_id, self.text, self._text_id, files, self.end)
+        return EndedTurn(
+            turn_id, log_id, self._last_id, self.text, self._text_id, files, self.end, self.sources
+        )
 
     @property
     def silent_for(self) -> float:
@@ -79,6 +130,10 @@ class TurnLog:
         if self.state is TurnState.USING_TOOLS:
             return 0.0
         return time.monotonic() - self._heard
+
+    def heard(self, seconds_ago: float) -> None:
+        """The turn was alive so many seconds ago."""
+        self._heard = time.monotonic() - seconds_ago
 
     @property
     def last_id(self) -> int:
@@ -88,9 +143,18 @@ class TurnLog:
     @property
     def text(self) -> str:
         """The text of the answer so far."""
+        return self._answer + (self._listed[1].text if self._listed else "")
+
+    @property
+    def _answer(self) -> str:
         if len(self._text) > 1:
             self._text = ["".join(self._text)]
         return self._text[0] if self._text else ""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What is listed at the end of the answer."""
+        return self._listed[1].sources if self._listed else ()
 
     @property
     def files(self) -> Sequence[ChatFile]:
@@ -135,8 +199,13 @@ class TurnLog:
             case TextReplaced(text):
                 self._check_length(len(text))
                 self._text = [text]
+                self._listed = None
                 self._text_id = self._last_id + 1
                 self._void_texts()
+            case SourcesListed(text):
+                self._check_length(self._text_length + len(text))
+                self._listed = (self._last_id + 1, event)
+                self._text_id = self._last_id + 1
             case FileReady():
                 self._files.append((self._last_id + 1, event))
             case _:
@@ -149,7 +218,7 @@ class TurnLog:
 
     def _void_texts(self) -> None:
         for index, event in enumerate(self._events):
-            if isinstance(event, TextDelta | TextReplaced):
+            if isinstance(event, _TEXTS):
                 self._events[index] = _VOID
 
     def after(self, event_id: int) -> Batch:
@@ -157,7 +226,8 @@ class TurnLog:
         oldest = self._last_id - len(self._events)
         if event_id < oldest:
             return self.anew(event_id)
-        newer = islice(self._events, event_id - oldest, None)
+        # From the end, which is what those who follow it have not had.
+        newer = [self._events[place] for place in range(event_id - self._last_id, 0)]
         return self._last_id, [event for event in newer if event is not _VOID]
 
     def anew(self, event_id: int) -> Batch:
@@ -168,35 +238,73 @@ class TurnLog:
         oldest = self._last_id - len(self._events)
         files = [ready for file_id, ready in self._files if event_id < file_id <= oldest]
         newer = islice(self._events, max(0, event_id - oldest), None)
-        others = [event for event in newer if not isinstance(event, TextDelta | TextReplaced)]
-        text = [TextReplaced(self.text)] if event_id < self._text_id else []
+        others = [event for event in newer if not isinstance(event, _TEXTS)]
+        text = self._text_anew() if event_id < self._text_id else []
         began = [Accepted()] if self.accepted and not event_id and oldest else []
         return self._last_id, [*began, *text, *files, *others]
+
+    def _text_anew(self) -> list[TurnEvent]:
+        return [TextReplaced(self._answer), *([self._listed[1]] if self._listed else [])]
 
     def has_all_text_until(self, event_id: int) -> bool:
         """Whether there is text of the answer, and all of it came up to this event."""
         return self._text_length > 0 and self._text_id <= event_id
 
-    async def follow(self, event_id: int = 0) -> AsyncGenerator[Batch]:
-        """Batches of the events after `event_id`, as they come, until the turn has ended.
-
-        An id that this log has not given yet is of another turn: it counts as 0.
+    def first(self, event_id: int) -> Batch:
+        """What somebody is shown first who has had the events until `event_id`; one that this log has not given yet is
+        of another turn, and counts as 0.
         """
-        if event_id > self._last_id:
-            event_id = 0
         if 0 < event_id < self._last_id:
-            batch = self.anew(event_id)
-            event_id = batch[0]
-            yield batch
+            return self.anew(event_id)
+        return self.after(0 if event_id > self._last_id else event_id)
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody reads along, rather than wait for the end."""
+        return self._readers > 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Read along."""
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
+
+    async def copied(self) -> AsyncGenerator[LogCopy | Sequence[TurnEvent]]:
+        """For a log in another process: all of this one, then what is added, as it comes, until the turn has ended; all
+        of it once more where something of that has left the log already.
+        """
+        known = -1
         while True:
-            if event_id < self._last_id:
-                batch = self.after(event_id)
-                event_id = batch[0]
-                yield batch
+            oldest = self._last_id - len(self._events)
+            if known < oldest:
+                known = self._last_id
+                yield self._copy()
+            elif known < self._last_id:
+                added = tuple(islice(self._events, known - oldest, None))
+                known = self._last_id
+                yield added
             elif self.state.ended:
                 return
             else:
                 await self._news()
+
+    def _copy(self) -> LogCopy:
+        return LogCopy(
+            capacity=self._events.maxlen or len(self._events),
+            state=self.state,
+            accepted=self.accepted,
+            last_id=self._last_id,
+            events=tuple(self._events),
+            text=self._answer,
+            text_length=self._text_length,
+            text_id=self._text_id,
+            listed=self._listed,
+            files=tuple(self._files),
+            silent_for=self.silent_for,
+        )
 
     async def begun(self) -> None:
         """Wait until the back end took the message, or the turn ended before that."""
@@ -206,17 +314,25 @@ class TurnLog:
     async def ended(self) -> None:
         """Wait until the turn has ended."""
         while not self.state.ended:
-            await self._news()
+            await self.while_taken(lambda: True)
+
+    async def while_taken(self, take: Callable[[], bool]) -> None:
+        """Have `take` called whenever there is news, by whoever brings it, until it returns False or the turn has ended.
+        It must not raise.
+
+        Events that are only to be passed on need no other task to be woken.
+        """
+        over = asyncio.get_running_loop().create_future()
+        self._takers[over] = take
+        try:
+            await over
+        finally:
+            del self._takers[over]
 
     async def _news(self) -> None:
-        news = asyncio.get_running_loop().create_future()
-        self._waiting.add(news)
-        try:
-            await news
-        finally:
-            self._waiting.discard(news)
+        await self.while_taken(lambda: False)
 
     def _wake(self) -> None:
-        for news in self._waiting:
-            if not news.done():
-                news.set_result(None)
+        for over, take in self._takers.items():
+            if not over.done() and (self.state.ended or not take()):
+                over.set_result(None)

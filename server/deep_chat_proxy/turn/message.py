@@ -22,6 +22,11 @@ class Attachment(Struct, frozen=True):
     size: int
     sha256: str
 
+    @property
+    def identity(self) -> str:
+        """What recognises the same file under the same name."""
+        return f"{self.sha256} {self.media_type} {self.name}"
+
 
 class UserMessage(Struct, frozen=True):
     """Text, files, or both; never neither."""

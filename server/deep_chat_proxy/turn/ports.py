@@ -1,16 +1,26 @@
 """What a turn needs from the rooms around it; they implement these, the turn knows nothing else of them."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Protocol
 
-from deep_chat_proxy.turn.events import ChatFile, FileMade, ToolCall, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.events import ChatFile, FileMade, TextDelta, ToolCall, ToolOutput, UpstreamEvent
+from deep_chat_proxy.turn.held import Held
 from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.message import Attachment, UserMessage
 from deep_chat_proxy.turn.transcript import Anchor, Entry, Memory
 
+Listener = Callable[[TextDelta], bool]
+"""Takes words at once; where it returns False, they are to come in a batch."""
+
 
 class UpstreamTurn(Protocol):
     """One turn at the back end, in whatever dialect."""
+
+    def tell(self, listener: Listener, watched: Callable[[], bool]) -> None:
+        """From now on words with nothing else beside them may be told to `listener`, in their order with the batches:
+        nobody has to be woken for them. Where the turn is not `watched` nobody reads along, and while the server is busy
+        all of it may come a little later.
+        """
 
     def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         """Post the message and follow the answer, in batches: to a terminal event or `ToolCallsRequested`, as the last.
@@ -45,9 +55,24 @@ class Thread(Protocol):
     async def memory(self) -> Memory:
         """What the back end has of it, and what we have."""
 
-    async def checkpoint(self, body: bytes) -> None:
+    async def checkpoint(self, body: bytes, *held: Held) -> None:
         """Keep where the turn is, in the dialect's own words: before a call that changes something at the back end
-        what is about to happen, behind it what came of it. `memory` gives the last one to whoever picks it up.
+        what is about to happen, behind it what came of it. `memory` gives the last one to whoever picks it up. `held`
+        is what the back end holds from now on.
+        """
+
+    async def hold(self, held: Held) -> None:
+        """The back end holds something for the thread from now on; it is deleted there with the thread."""
+
+    async def reuse(self, held: Held) -> bool:
+        """Something that was `spare` is used once more; False where it is about to be deleted."""
+
+    async def release(self, held: Held) -> None:
+        """The back end no longer holds something."""
+
+    async def spare(self, held: Held) -> bool:
+        """Something may be needed once more soon, or else be deleted. False where nothing is kept for that, and whoever
+        made it has to delete it.
         """
 
     async def record(
@@ -57,11 +82,12 @@ class Thread(Protocol):
         anchor: Anchor | None = None,
         covered: bool = False,
         forget: bool = False,
+        checkpoint: bytes | None = None,
     ) -> None:
         """Keep more of what was said, all at once with what stands for the thread at the back end from now on.
 
         `covered`: the anchor holds all entries, these too; a new one holds none otherwise. `forget`: those of
-        earlier turns need not be kept any longer.
+        earlier turns need not be kept any longer. `checkpoint` is kept with it, as `checkpoint` does.
         """
 
     async def restart(self) -> None:
@@ -86,6 +112,16 @@ class Dialect(Protocol):
 
     def turn(self, thread: Thread, message: UserMessage) -> UpstreamTurn:
         """A turn that answers `message` on `thread`."""
+
+    async def delete(self, held: Held) -> None:
+        """Delete what was held for a thread that is no more; what is not there, or of another protocol, is no fault.
+        Raises ChatError.
+        """
+
+    async def title(self, model: str, text: str) -> str | None:
+        """A title that `model` makes for the conversation which begins with `text`; None where this protocol has no
+        cheap way to ask for one. Raises ChatError.
+        """
 
 
 class Tools(Protocol):
@@ -125,3 +161,6 @@ class Keeper(Protocol):
 
     async def file_made(self, made: FileMade) -> ChatFile:
         """Take a file of the assistant into the visitor's thread; returns what the visitor may know of it."""
+
+    async def known_file(self, upstream_id: str) -> ChatFile | None:
+        """A file of the thread that the visitor can fetch, by the back end's name for it."""

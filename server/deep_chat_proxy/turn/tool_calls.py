@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from deep_chat_proxy.errors import CUT_OFF, TOO_MANY_ROUNDS, ChatError
 from deep_chat_proxy.turn.events import ToolCall, ToolEnded, ToolOutput, ToolStarted, TurnEvent
+from deep_chat_proxy.turn.observer import Tally
 from deep_chat_proxy.turn.ports import Keeper, Tools
 from deep_chat_proxy.turn.transcript import INTERRUPTED
 
@@ -19,10 +20,11 @@ _LONGEST_NAME = 64
 class ToolCalls:
     """Runs the calls of a turn. That a call begins is kept before it does, and its output before it is used."""
 
-    def __init__(self, tools: Tools, keeper: Keeper, emit: Emit) -> None:
+    def __init__(self, tools: Tools, keeper: Keeper, emit: Emit, used: Tally) -> None:
         self._tools = tools
         self._keeper = keeper
         self._emit = emit
+        self._used = used
 
     async def run(self, calls: Sequence[ToolCall], *, picked_up: bool) -> list[ToolOutput]:
         """The outputs of one round, in the order of its calls. `picked_up`: another process may have begun them."""
@@ -40,6 +42,10 @@ class ToolCalls:
 
     async def _run(self, call: ToolCall) -> ToolOutput:
         output = await self._tools.run(call)
+        if output.ok:
+            self._used.tools_done += 1
+        else:
+            self._used.tools_failed += 1
         await self._keeper.call_ended(output)
         self._emit([ToolEnded(call.call_id, _shown(call), output.ok)])
         return output

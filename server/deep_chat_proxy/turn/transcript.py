@@ -7,7 +7,7 @@ how a partial answer stays in the conversation and how a call without an output 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -98,7 +98,8 @@ class Memory(Struct, frozen=True):
     """What is known of a thread where a turn begins, or where one is picked up that another process has begun.
 
     Of the latter, `own` are the entries that it has written already, `own_covered` of which the anchor holds, and
-    `checkpoint` is the last one that its dialect has set; `entries` are those before it.
+    `checkpoint` is the last one that its dialect has set; `entries` are those before it. `uploads` are the files of the
+    thread that are stored at the back end, its ids by `Attachment.identity`.
     """
 
     anchor: Anchor | None = None
@@ -107,6 +108,7 @@ class Memory(Struct, frozen=True):
     own: tuple[Entry, ...] = ()
     own_covered: int = 0
     checkpoint: bytes | None = None
+    uploads: Mapping[str, str] = {}
 
     @property
     def whole(self) -> bool:
