@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import os
 from typing import Any
 
 import aiohttp
@@ -150,7 +151,11 @@ class Broken(logging.Handler):
         self.records.append(self.format(record))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("BODY_EXAMPLES", "150")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=8))
 def test_no_request_body_gives_a_server_error(requests: list[tuple[str, Any]]) -> None:
     broken = Broken()

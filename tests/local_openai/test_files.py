@@ -84,6 +84,24 @@ async def test_a_text_file_is_quoted_with_a_citation(local: Local) -> None:
     assert said(events) == text["value"]
 
 
+async def test_a_file_is_cited_twice_on_request(local: Local) -> None:
+    file = await upload(local, "notes.txt", NOTES)
+    events = await ask(local, with_files("cite the file", [file], "file_search"))
+
+    text = last(events, "thread.message.completed")["content"][0]["text"]
+    assert [annotation["text"] for annotation in text["annotations"]] == ["【4:0†source】", "【4:1†source】"]
+    assert "“The”【4:0†source】" in text["value"]
+    assert "“map.”【4:1†source】" in text["value"]
+    steps = [data["step_details"]["type"] for name, data in events if name == "thread.run.step.completed"]
+    assert steps == ["tool_calls", "message_creation"]
+
+
+async def test_there_has_to_be_a_file_that_is_cited(local: Local) -> None:
+    assert "I see none" in said(
+        await ask(local, {"messages": [{"role": "user", "content": "cite the file"}]})
+    )
+
+
 async def test_what_a_file_search_found_is_shown_only_when_asked_for(local: Local) -> None:
     file = await upload(local, "notes.txt", NOTES)
     run = last(await ask(local, with_files("?", [file], "file_search")), "thread.run.completed")

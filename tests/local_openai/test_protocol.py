@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from typing import Any
 
 import aiohttp
@@ -108,7 +109,11 @@ async def test_it_serves_by_itself_until_it_is_cancelled(caplog: pytest.LogCaptu
     assert answer["data"][0]["id"] == "local-1"
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=int(os.environ.get("BODY_EXAMPLES", "200")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(st.tuples(st.sampled_from(PATHS), BODIES), min_size=1, max_size=10))
 def test_no_request_body_gives_a_server_error(requests: list[tuple[str, Any]]) -> None:
     asyncio.run(_all_answered(requests))

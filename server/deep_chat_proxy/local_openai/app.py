@@ -6,13 +6,10 @@ from collections.abc import Iterator
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from deep_chat_proxy.local_openai import files, models
-from deep_chat_proxy.local_openai.assistants.routes import ROUTES as ASSISTANTS_ROUTES
-from deep_chat_proxy.local_openai.chat.routes import ROUTES as CHAT_ROUTES
+from deep_chat_proxy.local_openai import files, models, transcriptions
 from deep_chat_proxy.local_openai.headers import add_headers
 from deep_chat_proxy.local_openai.middleware import check_beta, check_key, error_bodies, remember
 from deep_chat_proxy.local_openai.options import DEFAULTS, LocalOptions
-from deep_chat_proxy.local_openai.responses.routes import CONVERSATIONS_ROUTES, RESPONSES_ROUTES
 from deep_chat_proxy.local_openai.state import STATE, LocalState
 
 Route = tuple[str, str, Handler]
@@ -24,6 +21,7 @@ COMMON_ROUTES: tuple[Route, ...] = (
     ("GET", "files/{file_id}", files.retrieve),
     ("DELETE", "files/{file_id}", files.delete),
     ("GET", "files/{file_id}/content", files.content),
+    ("POST", "audio/transcriptions", transcriptions.transcribe),
 )
 
 
@@ -47,16 +45,24 @@ def create_local_openai(options: LocalOptions = DEFAULTS) -> web.Application:
 
 
 def _routes(options: LocalOptions) -> Iterator[Route]:
-    """The paths of every protocol that is spoken."""
+    """The paths of every protocol that is spoken, of which alone the code is loaded."""
     yield from COMMON_ROUTES
     if options.assistants:
-        yield from ASSISTANTS_ROUTES
+        from deep_chat_proxy.local_openai.assistants.routes import ROUTES as ASSISTANTS  # noqa: PLC0415
+
+        yield from ASSISTANTS
     if options.responses:
+        from deep_chat_proxy.local_openai.responses.routes import (  # noqa: PLC0415
+            CONVERSATIONS_ROUTES,
+            RESPONSES_ROUTES,
+        )
+
         yield from RESPONSES_ROUTES
-    if options.responses and options.conversations:
-        yield from CONVERSATIONS_ROUTES
+        yield from CONVERSATIONS_ROUTES if options.conversations else ()
     if options.chat:
-        yield from CHAT_ROUTES
+        from deep_chat_proxy.local_openai.chat.routes import ROUTES as CHAT  # noqa: PLC0415
+
+        yield from CHAT
 
 
 async def _end_runs(app: web.Application) -> None:

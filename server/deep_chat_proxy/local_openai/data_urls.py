@@ -11,6 +11,11 @@ def decode(url: str) -> bytes | None:
     head, comma, encoded = url.partition(",")
     if not comma or not head.startswith(PREFIX) or not head.endswith(";base64"):
         return None
+    return unpacked(encoded)
+
+
+def unpacked(encoded: str) -> bytes | None:
+    """The bytes that a text in base64 is; None for anything else."""
     try:
         return base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError):

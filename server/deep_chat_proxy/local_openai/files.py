@@ -3,29 +3,23 @@
 import time
 from urllib.parse import quote
 
-from aiohttp import BodyPartReader, MultipartReader, hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import web
 
-from deep_chat_proxy.local_openai import body, errors, paging
-from deep_chat_proxy.local_openai.errors import ApiError, missing, too_large
+from deep_chat_proxy.local_openai import body, errors, form, paging
+from deep_chat_proxy.local_openai.errors import ApiError
 from deep_chat_proxy.local_openai.objects import OUTPUT, FileObject, KeptFile
 from deep_chat_proxy.local_openai.state import STATE
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 DOWNLOADABLE = frozenset({"vision", OUTPUT, "batch", "fine-tune"})
 """Purposes whose files can be had back; what was given to an assistant cannot."""
-MOST_FIELDS = 20
-LONGEST_FIELD = 10_000
-LONGEST_NAME = 255
 EXPIRY = (3_600, 2_592_000)
 """Seconds that a file may be told to live: an hour to 30 days."""
 
 
 async def upload(request: web.Request) -> web.Response:
-    name, data, fields = await _read_form(request)
-    purpose = fields.get("purpose")
-    if not purpose:
-        raise missing("purpose")
+    sent = await form.read(request, "'file' and 'purpose'")
+    purpose = sent.needed("purpose")
     if purpose not in PURPOSES:
         raise ApiError(
             400,
@@ -33,9 +27,8 @@ async def upload(request: web.Request) -> web.Response:
             param="purpose",
             code="invalid_value",
         )
-    if data is None:
-        raise missing("file")
-    return body.answer(request.app[STATE].add_file(name, data, purpose, lives=_lives(fields)))
+    stored = request.app[STATE].add_file(sent.name, sent.file, purpose, lives=_lives(sent.fields))
+    return body.answer(stored)
 
 
 def _lives(fields: dict[str, str]) -> int | None:
@@ -48,46 +41,6 @@ def _lives(fields: dict[str, str]) -> int | None:
     ):
         raise errors.invalid_value("expires_after.seconds", f"expected {shortest} to {longest}.")
     return int(seconds)
-
-
-async def _read_form(request: web.Request) -> tuple[str, bytes | None, dict[str, str]]:
-    """File name, bytes and the other fields of a multipart body. Raises ApiError (400, 413)."""
-    if not request.content_type.startswith("multipart/"):
-        raise ApiError(400, "Expected a multipart/form-data body with the fields 'file' and 'purpose'.")
-    try:
-        return await _read_parts(await request.multipart(), request.app[STATE].options.max_upload)
-    except (HttpProcessingError, ValueError, AssertionError, RuntimeError, EOFError) as error:
-        raise ApiError(400, "Could not parse multipart form") from error
-
-
-async def _read_parts(reader: MultipartReader, largest: int) -> tuple[str, bytes | None, dict[str, str]]:
-    name, data = "", None
-    fields: dict[str, str] = {}
-    count = 0
-    async for part in reader:
-        count += 1
-        if not isinstance(part, BodyPartReader) or count > MOST_FIELDS:
-            raise ApiError(400, "Could not parse multipart form")
-        if part.name == "file":
-            name = _safe_name(part.filename)
-            data = await _read_part(part, largest)
-        elif part.name:
-            fields[part.name] = (await _read_part(part, LONGEST_FIELD)).decode(errors="replace")
-    return name, data, fields
-
-
-async def _read_part(part: BodyPartReader, largest: int) -> bytes:
-    data = bytearray()
-    while chunk := await part.read_chunk():
-        data += chunk
-        if len(data) > largest:
-            raise too_large(largest)
-    return bytes(part.decode(data)) if hdrs.CONTENT_TRANSFER_ENCODING in part.headers else bytes(data)
-
-
-def _safe_name(name: str | None) -> str:
-    plain = (name or "file").replace("\\", "/").rpartition("/")[2]
-    return "".join(sign for sign in plain if sign.isprintable())[:LONGEST_NAME] or "file"
 
 
 def _find(request: web.Request) -> KeptFile:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from deep_chat_proxy.local_openai.brain import sniff
 from deep_chat_proxy.local_openai.brain.actions import Action, Cite, Found, RunCode, Say, SearchFiles
 from deep_chat_proxy.local_openai.brain.conversation import Attachment, Conversation, Use
-from deep_chat_proxy.local_openai.brain.entry import Entry
+from deep_chat_proxy.local_openai.brain.entry import Entry, whole
+from deep_chat_proxy.local_openai.brain.listening import heard
 
 QUOTED = 200
 """Characters that are quoted of a file."""
@@ -42,6 +43,9 @@ def _line(file: Attachment) -> Iterator[Action]:
     if picture := sniff.picture(file.data):
         yield Say(f"This is a {picture.format} picture of {picture.width} x {picture.height} pixels.")
         return
+    if said := heard(file.data):
+        yield Say(f"I listened to **{file.name}**: “{said}”")
+        return
     quote = _quote(file)
     if not quote:
         kind = "a PDF without text that I can read" if quote == "" else "a binary file"
@@ -61,12 +65,42 @@ def _quote(file: Attachment) -> str | None:
 
 
 def _about_files(_found: re.Match[str], conversation: Conversation) -> Iterable[Action]:
-    latest = next((said.files for said in reversed(conversation.messages) if said.files), ())
+    latest = _latest(conversation)
     if not latest:
         return (Say("I see no file in this thread. Attach one, and I will tell you what is in it."),)
-    return describe(conversation, conversation.new_files or latest)
+    return describe(conversation, latest)
 
 
+def _latest(conversation: Conversation) -> tuple[Attachment, ...]:
+    """The files that came last."""
+    before = (said.files for said in reversed(conversation.messages) if said.files)
+    return conversation.new_files or next(before, ())
+
+
+def _cite(_found: re.Match[str], conversation: Conversation) -> Iterator[Action]:
+    stored = [file for file in _latest(conversation) if file.file_id and _quote(file)]
+    if not stored:
+        yield Say("I can cite only a text that was stored with the thread, and I see none.")
+        return
+    file, words = stored[0], (_quote(stored[0]) or "").split()
+    if Use.SEARCH in conversation.built_in:
+        yield SearchFiles((Found(file.file_id, file.name, _quote(file) or ""),))
+    yield Say(f"The first word of {file.name} is “{words[0]}”")
+    yield Cite(file.file_id, "【4:0†source】")
+    yield Say(f". The last one that I read is “{words[-1]}”")
+    yield Cite(file.file_id, "【4:1†source】")
+    yield Say(".")
+
+
+CITING = (
+    Entry(
+        whole(r"cite\s+(?:the|this|my)\s+(?:file|document)"),
+        "cite the file",
+        "two citations of an attached text, also of one from earlier in the thread",
+        _cite,
+    ),
+)
+"""What is done with new files, too, instead of describing them."""
 ENTRIES = (
     Entry(
         re.compile(r"\b(?:file|files|document|picture|image|photo|attachment|attached|pdf)\b", re.IGNORECASE),

@@ -113,6 +113,7 @@ COMMANDS = (
     *mishaps.ENTRIES,
     *tool_calls.ENTRIES,
     *hosted.ENTRIES,
+    *reading.CITING,
     Entry(talk.HELP, "help", "this list", _help),
     *weather.ENTRIES,
 )

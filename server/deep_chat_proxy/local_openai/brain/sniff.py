@@ -74,6 +74,19 @@ def _jpeg(data: bytes) -> Picture | None:
     return None
 
 
+def sound(data: bytes) -> str | None:
+    """The format of the recording that `data` is, or None; read from its first bytes alone."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WAVE":
+        return "WAV"
+    if data.startswith(b"\x1a\x45\xdf\xa3") and b"webm" in data[:64]:
+        return "WebM"
+    if data[4:8] == b"ftyp":
+        return "MPEG-4"
+    if data.startswith(b"ID3") or (data[:1] == b"\xff" and data[1:2] in {b"\xfb", b"\xfa", b"\xf3", b"\xf2"}):
+        return "MP3"
+    return {b"OggS": "Ogg", b"fLaC": "FLAC"}.get(data[:4])
+
+
 def text(data: bytes) -> str | None:
     """The beginning of a file as text, or None where it is none; it may be cut within the last character."""
     if b"\0" in data:

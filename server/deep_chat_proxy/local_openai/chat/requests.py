@@ -34,7 +34,16 @@ class FileIn(Struct, tag_field="type", tag="file"):
     file: FileReference
 
 
-UserPart = TextIn | ImageIn | FileIn
+class Recording(Struct):
+    data: str
+    format: Literal["wav", "mp3"]
+
+
+class AudioIn(Struct, tag_field="type", tag="input_audio"):
+    input_audio: Recording
+
+
+UserPart = TextIn | ImageIn | AudioIn | FileIn
 
 
 class SystemMessage(Struct, tag_field="role", tag="system"):

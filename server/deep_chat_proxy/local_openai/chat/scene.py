@@ -16,6 +16,7 @@ from deep_chat_proxy.local_openai.brain.conversation import (
 from deep_chat_proxy.local_openai.brain.inlined import with_documents
 from deep_chat_proxy.local_openai.chat.requests import (
     AssistantMessage,
+    AudioIn,
     CreateCompletion,
     DeveloperMessage,
     FileIn,
@@ -33,7 +34,7 @@ from deep_chat_proxy.local_openai.chat.requests import (
 from deep_chat_proxy.local_openai.errors import ApiError, invalid_value, missing, not_found
 from deep_chat_proxy.local_openai.state import LocalState
 
-Parts = Iterable[TextIn | RefusalIn | ImageIn | FileIn]
+Parts = Iterable[TextIn | RefusalIn | ImageIn | AudioIn | FileIn]
 
 
 def check(state: LocalState, asked: CreateCompletion) -> None:
@@ -109,6 +110,10 @@ def _check_part(state: LocalState, part: UserPart, param: str) -> None:
         case ImageIn(image) if not image.url.startswith(("https://", "http://")):
             if sniff.picture(data_urls.decode(image.url) or b"") is None:
                 raise invalid_value(f"{param}.image_url.url", "expected a valid URL of a picture.")
+        case AudioIn(audio) if sniff.sound(data_urls.unpacked(audio.data) or b"") != audio.format.upper():
+            raise invalid_value(
+                f"{param}.input_audio.data", "expected a base64-encoded recording of its format."
+            )
         case FileIn(file) if file.file_id is not None:
             if file.file_id not in state.files:
                 raise not_found("file", file.file_id)
@@ -199,6 +204,9 @@ def _file(state: LocalState, part: UserPart) -> Attachment | None:
         case ImageIn(image):
             data = data_urls.decode(image.url)
             return None if data is None else Attachment("", "image", data, Use.IMAGE)
+        case AudioIn(audio):
+            data = data_urls.unpacked(audio.data)
+            return None if data is None else Attachment("", "the recording", data, Use.SEARCH)
         case FileIn(file) if file.file_id is not None:
             kept = state.files.get(file.file_id)
             return Attachment(file.file_id, kept.file.filename, kept.data, Use.SEARCH) if kept else None
