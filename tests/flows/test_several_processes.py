@@ -2,50 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from deep_chat_proxy import create_app
-from deep_chat_proxy.local_openai import LocalOptions
-from deep_chat_proxy.local_openai.state import LocalState
-from flows.server import DIALECTS, back_end, serving, settings_for
+from flows.server import DIALECTS
+from flows.several import BUSY, COUNTED, Servers, servers_in
 from flows.upstream_view import active, conversations
 from flows.visitor import Visitor, read_until_text
 from playing import until
 
-OPTIONS = LocalOptions(token_delay=0.02, poll_after_ms=20)
-COUNTED = "".join(f"{number} " for number in range(1, 41))
-BUSY = "The previous message is still being answered. Please wait or stop it first."
-
-
-class Servers:
-    """Servers over one store with one back end, `state`."""
-
-    def __init__(self, folder: Path, base_url: str, state: LocalState, dialect: str) -> None:
-        self.state = state
-        self._settings = settings_for(
-            base_url,
-            **DIALECTS[dialect],
-            store=f"sqlite:{folder / 'store.sqlite3'}",
-            grace=60,
-            busy_wait=0.3,
-            shutdown=1,
-        )
-
-    @asynccontextmanager
-    async def another(self) -> AsyncIterator[str]:
-        """One more of them; leaving ends it as SIGTERM does."""
-        app = await asyncio.to_thread(create_app, self._settings, tools=[])
-        async with serving(app) as port:
-            yield f"http://127.0.0.1:{port}"
-
 
 @pytest.fixture(params=DIALECTS)
 async def servers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Servers]:
-    async with back_end(OPTIONS) as (base_url, state):
-        yield Servers(tmp_path, base_url, state, request.param)
+    async with servers_in(tmp_path, request.param) as found:
+        yield found
 
 
 async def test_a_thread_that_another_process_answers_on_takes_no_second_turn(servers: Servers) -> None:
