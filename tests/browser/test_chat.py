@@ -16,10 +16,12 @@ from chat_server import STREAM, Client, FakeDialect, ask, ask_stream, chat_serve
 from deep_chat_proxy.app import create_app
 from deep_chat_proxy.errors import SERVER_BUSY, THREAD_NOT_FOUND, TURN_ACTIVE, Problem
 from deep_chat_proxy.settings import Settings
+from deep_chat_proxy.tasks import Tasks
 from deep_chat_proxy.turn.events import Accepted, Completed, Stopped, TextDelta
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind
 from playing import Step, csv_made, settle, soon, until
 
+WAIT = 5
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(32)
 NEVER: list[Step] = [[Accepted(), TextDelta("Once")], None]
 
@@ -45,6 +47,30 @@ async def test_a_second_message_without_a_thread_goes_on_with_the_current_one() 
         assert second["thread_id"] == first["thread_id"]
         assert [upstream_id for upstream_id, _ in server.dialect.asked] == [None, "thread_abc"]
         assert "thread_abc" not in str([first, second])
+
+
+async def ask_as(client: Client, headers: dict[str, str]) -> bytes:
+    async with client.post("/api/chat", json=said(), headers=headers) as response:
+        return await response.read()
+
+
+@pytest.mark.parametrize(("headers", "watched"), [(STREAM, True), ({}, False)], ids=["stream", "object"])
+async def test_only_whoever_is_sent_a_stream_reads_along(headers: dict[str, str], watched: bool) -> None:
+    go_on = asyncio.Event()
+    script: list[Step] = [[Accepted(), TextDelta("Hi")], go_on, [Completed()]]
+    async with chat_server(script) as server, asyncio.timeout(WAIT):
+        client = await server.visitor()
+        asking = Tasks().start(ask_as(client, headers), name="ask")
+        await until(lambda: server.dialect.turns)
+        (turn,) = server.dialect.turns
+        await turn.begun.wait()
+        await until(lambda: turn.watched() is watched)
+        await settle()
+        assert turn.watched() is watched
+        go_on.set()
+        await asking
+
+        await until(lambda: not turn.watched())
 
 
 @pytest.mark.parametrize("quoted", [False, True])
@@ -190,7 +216,8 @@ def uploads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def left_in(folder: Path) -> list[Path]:
-    return list(folder.iterdir())
+    # Beside the shelf, where a visitor finds again what they sent.
+    return [path for path in folder.iterdir() if "shelf" not in path.name]
 
 
 async def test_the_files_of_a_message_to_a_foreign_thread_are_removed(uploads: Path) -> None:

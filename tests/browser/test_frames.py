@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deep_chat_proxy.browser.frames import FrameWriter
+from deep_chat_proxy.browser.frames import FrameWriter, shown_sources
 from deep_chat_proxy.errors import FAILED
 from deep_chat_proxy.turn.events import (
     Accepted,
@@ -18,6 +18,8 @@ from deep_chat_proxy.turn.events import (
     Failed,
     FileKind,
     FileReady,
+    Source,
+    SourcesListed,
     Status,
     Stopped,
     TextDelta,
@@ -185,10 +187,10 @@ def test_an_error_before_anything_was_shown_is_alone() -> None:
     [
         ([], frame('"text":"*Stopped.*"', 1)),
         ([Accepted()], frame(first("*Stopped.*"), 2)),
-        ([Accepted(), TextDelta("a")], ""),
+        ([Accepted(), TextDelta("a")], frame('"text":"\\n\\n*Stopped.*"', 3)),
     ],
 )
-def test_a_stop_is_said_where_no_answer_stands(before: list[TurnEvent], stopped: str) -> None:
+def test_a_stop_is_said_in_place_of_an_answer_or_behind_it(before: list[TurnEvent], stopped: str) -> None:
     writer = FrameWriter(THREAD, TURN, LOG, lambda _: "")
     writer.frames(before, len(before))
 
@@ -236,4 +238,41 @@ def test_whatever_happens_events_are_whole_and_show_the_text(
         isinstance(end, Failed)
     ] * bool(datas)
     if expected and not (isinstance(end, Completed) and end.cut):
-        assert bubble == expected
+        assert bubble == expected + ("\n\n*Stopped.*" if isinstance(end, Stopped) else "")
+
+
+OWN = ChatFile("f1", "a (1).csv", FileKind.ANY)
+LINK = "[a](deep-chat-file:f1/a%20%281%29.csv)"
+
+
+def addressed(file: ChatFile) -> str:
+    return f"https://c.example/{file.file_id}/{file.name}"
+
+
+def test_sources_are_data_beside_the_text_that_lists_them() -> None:
+    sources = (Source(1, "S", "https://s.example"), Source(2, "a.pdf"))
+
+    assert written([Accepted(), TextDelta("One."), SourcesListed("\n\n1. S", sources)]) == (
+        frame(PLACEHOLDER)
+        + frame(first("One."))
+        + frame(
+            r""""text":"\n\n1. S","custom":{"sources":[{"number":1,"title":"S","url":"https://s.example"},"""
+            r"""{"number":2,"title":"a.pdf"}]}""",
+            3,
+        )
+    )
+
+
+def test_a_source_that_is_a_file_of_the_visitor_has_its_address() -> None:
+    assert shown_sources([Source(1, "a (1).csv", file=OWN)], addressed) == {
+        "sources": [{"number": 1, "title": "a (1).csv", "url": "https://c.example/f1/a (1).csv"}]
+    }
+
+
+@pytest.mark.parametrize(
+    "event", [TextDelta(LINK), TextReplaced(LINK), SourcesListed(LINK, (Source(1, "a"),))], ids=repr
+)
+def test_links_to_the_visitors_files_have_the_address_of_the_page_that_asks(event: TurnEvent) -> None:
+    writer = FrameWriter(THREAD, TURN, LOG, addressed)
+
+    assert '"text":"[a](https://c.example/f1/a %281%29.csv)"' in writer.frames([event], 1).decode()

@@ -59,3 +59,15 @@ def test_only_text_that_came_whole_is_split() -> None:
 
 def test_without_a_pace_there_is_one_step() -> None:
     assert len(list(in_steps([TextDelta("one two", whole=True), Completed()], 0))) == 1
+
+
+@given(
+    st.lists(st.sampled_from(["`", "``", "![x](https://e.example) ", "word ", "\n", " "])).map("".join),
+    st.integers(1, 60),
+)
+def test_code_in_a_line_is_never_cut(text: str, pace: int) -> None:
+    place = 0
+    for piece in list(pieces(text, pace))[:-1]:
+        place += len(piece)
+        before, rest = text[:place].rpartition("\n")[2], text[place:].partition("\n")[0]
+        assert "`" not in before or "`" not in rest

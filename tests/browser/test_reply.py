@@ -8,9 +8,12 @@ from chat_server import ask, chat_server
 from deep_chat_proxy.errors import EMPTY_ANSWER, FAILED, RATE_LIMITED, STOPPED, ChatError, Problem
 from deep_chat_proxy.turn.events import (
     Accepted,
+    Cited,
     Completed,
     Cut,
     Failed,
+    FileKind,
+    FileMade,
     Stopped,
     TextDelta,
     TextReplaced,
@@ -92,7 +95,7 @@ async def test_the_wish_of_the_back_end_to_wait_is_passed_on() -> None:
 
 async def test_a_partial_answer_is_kept_where_the_turn_was_stopped() -> None:
     async with chat_server([[Accepted(), TextDelta("Half"), Stopped()]]) as server:
-        assert (await ask(await server.visitor()))[1]["text"] == "Half"
+        assert (await ask(await server.visitor()))[1]["text"] == "Half\n\n*Stopped.*"
 
 
 async def test_a_file_is_kept_where_the_turn_was_stopped() -> None:
@@ -112,3 +115,21 @@ async def test_the_answer_waits_for_the_end_of_the_turn() -> None:
             goes_on.set()
 
         assert asking.result()[1]["text"] == "ab"
+
+
+async def test_sources_come_as_text_and_as_data() -> None:
+    cited = Cited("S", "https://s.example", marker="【4:0†source】")
+    async with chat_server([[Accepted(), TextDelta("One【4:0†source】."), cited, Completed()]]) as server:
+        _, body = await ask(await server.visitor())
+
+        assert body["text"].startswith(r"One[\[1\]](https://s.example).")
+        assert body["text"].endswith("1. [S](https://s.example)")
+        assert body["custom"] == {"sources": [{"number": 1, "title": "S", "url": "https://s.example"}]}
+
+
+async def test_a_file_that_the_model_wrote_of_is_a_link_to_our_own_address() -> None:
+    made = FileMade("up-1", "t.csv", FileKind.ANY, marker="sandbox:/mnt/t.csv")
+    async with chat_server([[Accepted(), TextDelta("[T](sandbox:/mnt/t.csv)"), made, Completed()]]) as server:
+        _, body = await ask(await server.visitor())
+
+        assert body["text"] == f"[T]({body['files'][0]['src']})"

@@ -191,7 +191,7 @@ async def test_a_browser_that_reads_nothing_is_let_go() -> None:
         delivery = StreamDelivery(heartbeat=15, pace=0, silence=60, send_timeout=0.05)
         app[CHAT] = msgspec.structs.replace(app[CHAT], delivery=delivery)
 
-    flood: list[Step] = [[Accepted()], *[[TextDelta("x" * 1_000_000)] for _ in range(30)], None]
+    flood: list[Step] = [[Accepted()], *[[TextDelta("x" * 1_000_000)] for _ in range(12)], None]
     async with chat_server(
         flood, prepare=lambda app: app.on_startup.append(rush), max_answer=100_000_000
     ) as server:

@@ -2,28 +2,28 @@
 
 import asyncio
 
-import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
 from deep_chat_proxy.browser.addresses import file_addresses
 from deep_chat_proxy.browser.body import RequestBody
+from deep_chat_proxy.browser.files_in.allowance import Allowance, counting
 from deep_chat_proxy.browser.frames import FrameWriter
 from deep_chat_proxy.browser.keys import CHAT, Chat
-from deep_chat_proxy.browser.ownership import choose_thread, new_thread, own_thread
+from deep_chat_proxy.browser.ownership import choose_thread, thread_meant
 from deep_chat_proxy.browser.reply import reply
 from deep_chat_proxy.browser.request import ChatRequest, read_chat_request
 from deep_chat_proxy.browser.thread_choice import thread_in_json
+from deep_chat_proxy.browser.threads import json_answer
 from deep_chat_proxy.browser.wire import decoded
 from deep_chat_proxy.errors import ChatError, refused
 from deep_chat_proxy.middleware.session import SESSION, Session
 from deep_chat_proxy.store.records import ThreadRecord
 from deep_chat_proxy.turn.events import Failed
-from deep_chat_proxy.turn.journal import EndedTurn
 from deep_chat_proxy.turn.live import LiveTurn
 from deep_chat_proxy.turn.log import TurnLog
 from deep_chat_proxy.turn.message import UserMessage
-from deep_chat_proxy.turn.turns import attached
+from deep_chat_proxy.turn.turns import FollowedTurn, attached
 
 # Bytes of a request that has nothing to say but a thread.
 _MOST_STOP = 4096
@@ -38,7 +38,10 @@ class StopBody(Struct, frozen=True):
 async def post_message(request: web.Request) -> web.StreamResponse:
     """POST /api/chat: a Deep Chat request; `Accept: text/event-stream` asks for a stream."""
     chat = request.app[CHAT]
-    message = await read_chat_request(request, chat.limits, chat.spool)
+    allowance = Allowance(chat.allowances, request[SESSION].visitor)
+    message = await read_chat_request(
+        request, chat.limits, chat.spool, memory=chat.memory, allowance=allowance
+    )
     # A visitor who leaves now has sent the message all the same.
     thread, turn = await chat.tasks.see_through(
         _taken(chat, request[SESSION], message), name="take a message"
@@ -52,19 +55,25 @@ async def post_message(request: web.Request) -> web.StreamResponse:
         return await chat.delivery.deliver(request, log, writer)
 
 
-async def _taken(
-    chat: Chat, session: Session, message: ChatRequest
-) -> tuple[ThreadRecord, LiveTurn | EndedTurn]:
+async def _taken(chat: Chat, session: Session, message: ChatRequest) -> tuple[ThreadRecord, FollowedTurn]:
     """The thread of a message, and the turn that answers it; the uploads are the turn's if it is a new one."""
     said = UserMessage(message.text, message.uploads)
-    turn: LiveTurn | EndedTurn | None = None
+    turn: FollowedTurn | None = None
     try:
-        thread = await choose_thread(chat.store, session, message.thread)
-        turn = await chat.turns.take(thread.thread_id, thread.visitor, said)
+        thread, new = await choose_thread(chat.store, session, message.thread)
+        async with counting(chat.allowances, thread.visitor, said) as count:
+            turn = await chat.turns.take(thread.thread_id, thread.visitor, said, first=new)
+            if _is_new(turn, said):
+                count.keep()
     finally:
-        if not (isinstance(turn, LiveTurn) and turn.message is said):
+        if not _is_new(turn, said):
             await message.discard()
     return thread, turn
+
+
+def _is_new(turn: FollowedTurn | None, said: UserMessage) -> bool:
+    """Whether the turn was begun for this message, rather than for the same one when it was sent before."""
+    return isinstance(turn, LiveTurn) and turn.message is said
 
 
 async def _begun(log: TurnLog, within: float) -> None:
@@ -85,20 +94,8 @@ async def stop_turn(request: web.Request) -> web.Response:
     body.limit(_MOST_STOP, refused(413, "The request is too large."))
     wire = decoded(await body.rest(), StopBody)
     named = thread_in_json(wire.thread_id) if wire is not None else None
-    thread_id = named or session.thread_id
-    if thread_id is None:
-        return _json({"stopped": False})
-    thread = await own_thread(chat.store, session, thread_id)
-    turn = await chat.turns.newest(thread.thread_id)
-    return _json({"stopped": isinstance(turn, LiveTurn) and turn.stop(), "thread_id": thread.thread_id})
-
-
-async def start_thread(request: web.Request) -> web.Response:
-    """POST /api/threads: starts a new thread, the visitor's current one from now on."""
-    chat = request.app[CHAT]
-    thread = await new_thread(chat.store, request[SESSION])
-    return _json({"thread_id": thread.thread_id}, status=201)
-
-
-def _json(body: dict[str, object], *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")
+    thread = await thread_meant(chat.store, session, named)
+    if thread is None:
+        return json_answer({"stopped": False})
+    stopped = await chat.turns.stop(thread.thread_id)
+    return json_answer({"stopped": stopped, "thread_id": thread.thread_id})

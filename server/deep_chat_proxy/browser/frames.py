@@ -9,7 +9,10 @@ their order; anything after an `error` takes the error off the page again, so it
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec import structs
 
+from deep_chat_proxy.browser.addresses import with_addresses
+from deep_chat_proxy.turn.answer.own_files import OWN_FILE
 from deep_chat_proxy.turn.events import (
     Accepted,
     ChatFile,
@@ -17,8 +20,11 @@ from deep_chat_proxy.turn.events import (
     Cut,
     Failed,
     FileReady,
+    Source,
+    SourcesListed,
     Status,
     Stopped,
+    TerminalEvent,
     TextDelta,
     TextReplaced,
     ToolEnded,
@@ -43,9 +49,40 @@ def cut_note(text: str, cut: Cut) -> str:
     return f"\n\n{CUT_NOTES[cut]}" if text else CUT_NOTES[cut]
 
 
+def stopped_note(text: str) -> str:
+    """What follows an answer that was stopped."""
+    return f"\n\n{_STOPPED}" if text else _STOPPED
+
+
+def whole_text(text: str, end: TerminalEvent | None) -> str:
+    """All that is shown of an answer which came to that end, where its text is `text`."""
+    match end:
+        case Completed(cut) if cut is not None:
+            return text + cut_note(text, cut)
+        case Completed():
+            return text or FILES_ONLY
+        case Stopped():
+            return text + stopped_note(text)
+        case _:
+            return text
+
+
 def shown_file(file: ChatFile, address: Callable[[ChatFile], str]) -> dict[str, str]:
     """A file as Deep Chat takes it; the type is named because it only guesses by the ending of `src`."""
     return {"src": address(file), "name": file.name, "type": file.kind.value}
+
+
+def shown_sources(
+    sources: Sequence[Source], address: Callable[[ChatFile], str]
+) -> dict[str, list[dict[str, int | str]]]:
+    """The sources of an answer as the `custom` of a message, which Deep Chat keeps with it."""
+    return {"sources": [_shown_source(source, address) for source in sources]}
+
+
+def _shown_source(source: Source, address: Callable[[ChatFile], str]) -> dict[str, int | str]:
+    url = source.url if source.file is None else address(source.file)
+    shown: dict[str, int | str] = {"number": source.number, "title": source.title}
+    return shown if url is None else {**shown, "url": url}
 
 
 class FrameWriter:
@@ -68,6 +105,15 @@ class FrameWriter:
         """
         self._text, self._placeholder = with_text, not with_text
 
+    def addressed(self, events: Sequence[TurnEvent]) -> list[TurnEvent]:
+        """The events with their texts as this connection's page can follow the links in them."""
+        return [
+            structs.replace(event, text=with_addresses(event.text, self._address))
+            if isinstance(event, TextDelta | TextReplaced | SourcesListed) and OWN_FILE in event.text
+            else event
+            for event in events
+        ]
+
     def frames(self, events: Sequence[TurnEvent], last_id: int | None) -> bytes:
         """The events as bytes, texts that follow each other joined; b"" where nothing is to be sent.
 
@@ -77,7 +123,7 @@ class FrameWriter:
         """
         out: list[bytes] = []
         texts: list[str] = []
-        for event in events:
+        for event in self.addressed(events):
             if isinstance(event, TextDelta):
                 if event.text:
                     texts.append(event.text)
@@ -102,6 +148,10 @@ class FrameWriter:
                 return [] if self._text else [self._hold(PLACEHOLDER) + self._turn]
             case TextReplaced(text):
                 return [self._overwrite(text)] if text else self._withdraw()
+            case SourcesListed(text, sources):
+                custom = _json(shown_sources(sources, self._address))
+                # Deep Chat takes `custom` only where there is text beside it.
+                return [self._text_frame(text) + b',"custom":' + custom]
             case Status(text):
                 return self._status(text, b'{"text":' + _json(text) + b"}")
             case ToolStarted(_, name, label):
@@ -120,7 +170,9 @@ class FrameWriter:
             case Completed():
                 return self._settle(FILES_ONLY)
             case Stopped():
-                return self._settle(_STOPPED) if self._text or self._placeholder else [self._hold(_STOPPED)]
+                if self._text:
+                    return [self._text_frame(stopped_note("text"))]
+                return self._settle(_STOPPED) if self._placeholder else [self._hold(_STOPPED)]
             case Failed(problem):
                 return [*self._settle(_NO_ANSWER), b'"error":' + _json(problem.sentence) + self._turn]
             case _:

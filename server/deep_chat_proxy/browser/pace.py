@@ -9,8 +9,9 @@ STEP = 0.05
 """Seconds between two pieces."""
 
 _LONGEST = 5.0
-# Chinese and Japanese put no spaces between words.
-_WORD = re.compile(r"\S{1,24}\s*|\s+")
+# Chinese and Japanese put no spaces between words. Code that is cut would not be code for as long as its end is not
+# there, and what is in it may be a picture that a page would fetch.
+_WORD = re.compile(r"(?:`(?:[^\n]*`)?|[^\s`]{1,24})\s*|\s+")
 
 
 def in_steps(events: Sequence[TurnEvent], pace: int) -> Iterator[list[TurnEvent]]:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
-from deep_chat_proxy.browser.frames import FILES_ONLY, cut_note, shown_file
+from deep_chat_proxy.browser.addresses import with_addresses
+from deep_chat_proxy.browser.frames import shown_file, shown_sources, whole_text
 from deep_chat_proxy.errors import STOPPED, ChatError
-from deep_chat_proxy.turn.events import ChatFile, Completed, Failed, Stopped
+from deep_chat_proxy.turn.events import ChatFile, Failed, Stopped
 from deep_chat_proxy.turn.log import TurnLog
 
 
@@ -19,18 +20,18 @@ async def reply(
 ) -> web.Response:
     """Wait for the turn's end and answer with all of it. Raises ChatError where it failed."""
     await log.ended()
-    text = log.text
+    text = with_addresses(log.text, address)
     match log.end:
         case Failed(problem, retry_after):
             raise ChatError(problem, retry_after=retry_after)
         case Stopped() if not text and not log.files:
             raise ChatError(STOPPED)
-        case Completed(cut) if cut is not None:
-            text += cut_note(text, cut)
-        case _:
-            pass
-    body: dict[str, object] = {"text": text or FILES_ONLY, "thread_id": thread_id, "_sessionId": thread_id}
+        case end:
+            shown = whole_text(text, end)
+    body: dict[str, object] = {"text": shown, "thread_id": thread_id, "_sessionId": thread_id}
     body["turn_id"] = turn_id
     if log.files:
         body["files"] = [shown_file(file, address) for file in log.files]
+    if log.sources:
+        body["custom"] = shown_sources(log.sources, address)
     return web.Response(body=msgspec.json.encode(body), content_type="application/json")

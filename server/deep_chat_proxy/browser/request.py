@@ -4,18 +4,21 @@ Without files Deep Chat posts JSON, with files multipart form data, to the same 
 drop the Content-Type, so the body itself decides which of the two it is.
 """
 
+import sys
 from pathlib import Path
 
 from aiohttp import web
 from msgspec import Struct
 
 from deep_chat_proxy.browser.body import RequestBody
-from deep_chat_proxy.browser.data_urls import take_inline_file
+from deep_chat_proxy.browser.files_in.allowance import Allowance
+from deep_chat_proxy.browser.files_in.data_urls import take_inline_file
+from deep_chat_proxy.browser.files_in.uploads import Uploads, discard
 from deep_chat_proxy.browser.limits import RequestLimits, in_megabytes
+from deep_chat_proxy.browser.memory import BodyMemory, Share
 from deep_chat_proxy.browser.messages import files_of, from_user, newest, nothing_in, text_of
 from deep_chat_proxy.browser.multipart import LONGEST_FIRST_LINE, Form, find_boundary, read_form
 from deep_chat_proxy.browser.thread_choice import ThreadChoice, session_ids, thread_in_form, thread_in_json
-from deep_chat_proxy.browser.uploads import Uploads, discard
 from deep_chat_proxy.browser.wire import WireBody, WireMessage, decoded, items
 from deep_chat_proxy.errors import refused
 from deep_chat_proxy.turn.message import Attachment
@@ -38,43 +41,56 @@ class ChatRequest(Struct, frozen=True):
         await discard(self.uploads)
 
 
-async def read_chat_request(request: web.Request, limits: RequestLimits, folder: Path | None) -> ChatRequest:
+async def read_chat_request(
+    request: web.Request,
+    limits: RequestLimits,
+    folder: Path | None,
+    *,
+    memory: BodyMemory | None = None,
+    allowance: Allowance | None = None,
+) -> ChatRequest:
     """Read `request` to its end; files are kept in `folder`, None for the system's temporary one.
 
-    Raises ChatError, with a sentence for the visitor: 400 for what cannot be read or holds no message of the
-    user, 408 for what stops coming, 413 above a limit, 415 for a file of a kind that is not accepted. No file
-    stays behind then, nor on cancellation.
+    `memory` is where it takes its share of what all requests may hold, `allowance` what its visitor may send today;
+    without them, both are unlimited. Raises ChatError, with a sentence for the visitor: 400 for what cannot be read or
+    holds no message of the user, 408 for what stops coming, 413 above a limit, 415 for a file of a kind that is not
+    accepted, 503 where too much is being read. No file stays behind then, nor on cancellation.
     """
     if request.headers.get("Content-Encoding", "identity") != "identity":
         # Deep Chat compresses nothing; what unpacks to a thousand times its size does.
         raise refused(415, "Please send the message uncompressed.")
-    uploads = Uploads(limits, folder)
+    memory = memory or BodyMemory(sys.maxsize)
+    uploads = Uploads(limits, folder, allowance)
     try:
-        return await _read(request, limits, uploads)
+        with memory.share() as share:
+            return await _read(request, limits, uploads, share)
     except BaseException:
         await uploads.discard()
         raise
 
 
-async def _read(request: web.Request, limits: RequestLimits, uploads: Uploads) -> ChatRequest:
+async def _read(request: web.Request, limits: RequestLimits, uploads: Uploads, share: Share) -> ChatRequest:
     body = RequestBody(request, limits.max_pause)
     boundary = find_boundary(
         request.headers.get("Content-Type", ""), await body.beginning(LONGEST_FIRST_LINE)
     )
     if boundary is None:
-        text, thread = await _from_json(body, limits, uploads)
+        text, thread = await _from_json(body, limits, uploads, share)
     else:
-        text, thread = await _from_form(await read_form(body, boundary, limits, uploads), limits, uploads)
+        form = await read_form(body, boundary, limits, uploads, share)
+        text, thread = await _from_form(form, limits, uploads)
     accepted = ",".join(request.headers.getall("Accept", [])).lower()
     return ChatRequest(text, uploads.attachments, thread, stream="text/event-stream" in accepted)
 
 
-async def _from_json(body: RequestBody, limits: RequestLimits, uploads: Uploads) -> tuple[str, ThreadChoice]:
+async def _from_json(
+    body: RequestBody, limits: RequestLimits, uploads: Uploads, share: Share
+) -> tuple[str, ThreadChoice]:
     most = in_megabytes(limits.max_body)
     body.limit(
         limits.max_body, refused(413, f"The conversation sent along is too large: at most {most} are taken.")
     )
-    wire = decoded(await body.rest(), WireBody)
+    wire = decoded(await body.rest(share), WireBody)
     if wire is None:
         raise refused(400, "The request could not be read: it is neither a JSON object nor form data.")
     thread_id = thread_in_json(wire.thread_id)

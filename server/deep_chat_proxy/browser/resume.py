@@ -5,7 +5,7 @@ from aiohttp import web
 from deep_chat_proxy.browser.addresses import file_addresses
 from deep_chat_proxy.browser.frames import FrameWriter
 from deep_chat_proxy.browser.keys import CHAT
-from deep_chat_proxy.browser.ownership import own_thread
+from deep_chat_proxy.browser.ownership import thread_meant
 from deep_chat_proxy.middleware.session import SESSION
 from deep_chat_proxy.turn.turns import attached
 
@@ -18,12 +18,9 @@ async def resume(request: web.Request) -> web.StreamResponse:
     there is none, or nothing more of it.
     """
     chat, session = request.app[CHAT], request[SESSION]
-    thread_id = request.query.get("thread_id") or session.thread_id
-    if thread_id is None:
-        return web.Response(status=204)
-    thread = await own_thread(chat.store, session, thread_id)
-    turn = await chat.turns.newest(thread.thread_id)
-    if turn is None:
+    thread = await thread_meant(chat.store, session, request.query.get("thread_id") or None)
+    turn = None if thread is None else await chat.turns.newest(thread.thread_id)
+    if thread is None or turn is None:
         return web.Response(status=204)
     with attached(turn) as log:
         seen = _seen(request.headers.get("Last-Event-ID", ""), turn.log_id)
