@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from chosen_loop import CHOSEN_LOOP
 from deep_chat_proxy import __version__
 from flows.server import back_end
 
@@ -22,17 +23,31 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("DEEP_CHAT_", "OPENAI_"))
     }
-    return kept | {"HOME": str(folder), "DEEP_CHAT_STORE": f"sqlite:{folder}/store.sqlite3"} | variables
+    return (
+        kept
+        | {
+            "HOME": str(folder),
+            "DEEP_CHAT_LOOP": CHOSEN_LOOP,
+            "DEEP_CHAT_STORE": f"sqlite:{folder}/store.sqlite3",
+        }
+        | variables
+    )
 
 
 @asynccontextmanager
 async def command(
     folder: Path, *arguments: str, **variables: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
+    async with python(folder, "-m", "deep_chat_proxy", *arguments, **variables) as process:
+        yield process
+
+
+@asynccontextmanager
+async def python(
+    folder: Path, *arguments: str, **variables: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-m",
-        "deep_chat_proxy",
         *arguments,
         cwd=folder,
         env=environment(folder, **variables),
@@ -49,7 +64,12 @@ async def command(
 
 async def run(folder: Path, *arguments: str, **variables: str) -> tuple[int | None, str, str]:
     """Status, output and errors of the command."""
-    async with asyncio.timeout(WAIT), command(folder, *arguments, **variables) as process:
+    return await run_python(folder, "-m", "deep_chat_proxy", *arguments, **variables)
+
+
+async def run_python(folder: Path, *arguments: str, **variables: str) -> tuple[int | None, str, str]:
+    """As `run`, of what Python is told to run."""
+    async with asyncio.timeout(WAIT), python(folder, *arguments, **variables) as process:
         out, err = await process.communicate()
         return process.returncode, out.decode(), err.decode()
 
@@ -62,7 +82,7 @@ async def test_the_help_names_the_commands_and_flags(tmp_path: Path) -> None:
     status, out, _ = await run(tmp_path, "--help")
 
     assert status == 0
-    for word in ("check", "local-openai", "tools", "--port", "--host", "--env-file"):
+    for word in ("check", "local-openai", "tools", "--port", "--host", "--workers", "--env-file"):
         assert word in out
 
 
@@ -131,6 +151,8 @@ async def test_the_tools_are_listed_with_their_schemas(tmp_path: Path) -> None:
         ((), {"DEEP_CHAT_TOOLS": "missing.py"}, "missing.py: there is no such file"),
         (("--env-file", "missing.env"), {}, "missing.env: there is no such file"),
         (("--port", "70000"), {}, "DEEP_CHAT_PORT"),
+        (("--workers", "0"), {}, "DEEP_CHAT_WORKERS: must be a whole number from 1 to 64, not 0"),
+        (("--workers", "65"), {}, "DEEP_CHAT_WORKERS"),
     ],
 )
 async def test_a_wrong_setting_is_one_line_and_status_2(
@@ -193,6 +215,22 @@ async def test_a_server_answers_a_first_message_with_no_key_and_ends_when_told(
         _, err = await process.communicate()
         assert process.returncode == 0
         assert b"Traceback" not in err
+
+
+async def test_a_page_that_takes_our_address_for_its_own_name_gets_nothing(tmp_path: Path) -> None:
+    async with (
+        asyncio.timeout(WAIT),
+        command(tmp_path, "--port", "0") as process,
+        aiohttp.ClientSession() as session,
+    ):
+        address = await address_of(process)
+        statuses = []
+        for host in ("localhost:8080", "evil.example"):
+            headers = {"Host": host, "Origin": f"http://{host}"}
+            async with session.post(f"{address}/api/threads", headers=headers) as response:
+                statuses.append(response.status)
+
+    assert statuses == [201, 421]
 
 
 async def test_the_local_openai_can_be_served_alone(tmp_path: Path) -> None:

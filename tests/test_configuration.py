@@ -40,6 +40,7 @@ OTHER: dict[str, tuple[str, Any]] = {
     "reasoning_summary": ("auto", "auto"),
     "upload_files": ("never", "never"),
     "history_tokens": ("117", 117),
+    "longest_frame": ("0.5", 0.5),
     "file_tool": ("code_interpreter", "code_interpreter"),
     "tools": ("tools.py", "tools.py"),
     "store": ("sqlite::memory:", "sqlite::memory:"),
@@ -47,10 +48,21 @@ OTHER: dict[str, tuple[str, Any]] = {
     "secure_cookie": ("always", "always"),
     "same_site": ("strict", "strict"),
     "allowed_origins": ("https://a.example, https://b.example", ("https://a.example", "https://b.example")),
+    "partitioned_cookie": ("yes", "yes"),
+    "visitors": ("handle", "handle"),
+    "allowed_hosts": ("chat.example.com, localhost", ("chat.example.com", "localhost")),
+    "file_kinds": ("images, pdf", ("images", "pdf")),
+    "audio": ("refuse", "refuse"),
+    "transcription_model": ("whisper-1", "whisper-1"),
+    "title_model": ("small-1", "small-1"),
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104 - never bound
+    "loop": ("asyncio", "asyncio"),
+    "metrics": ("on", "on"),
     "log_level": ("debug", "debug"),
     "tool_output": ("117", 117),
 }
+# What some need of others.
+TOGETHER = {"partitioned_cookie": {"DEEP_CHAT_SAME_SITE": "none"}}
 NUMBERS = sorted({"tool_output", "history_tokens"} | set(Settings.__struct_fields__) - set(OTHER))
 
 
@@ -59,7 +71,7 @@ def test_every_setting_can_be_set_by_its_variable(name: str) -> None:
     text, value = OTHER.get(name, ("17", 17))
     assert getattr(Settings(), name) != value
 
-    settings = load_settings(REMOTE | {variable(name): text})
+    settings = load_settings(REMOTE | TOGETHER.get(name, {}) | {variable(name): text})
 
     assert getattr(settings, name) == value
 
@@ -81,6 +93,9 @@ def test_a_number_that_is_none_is_refused_by_the_name_of_its_variable(name: str,
         "file_tool",
         "secure_cookie",
         "same_site",
+        "partitioned_cookie",
+        "visitors",
+        "audio",
         "log_level",
     ],
 )

@@ -1,6 +1,7 @@
 """What the server can be told to do, and what it refuses to be told."""
 
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -97,8 +98,22 @@ def test_a_back_end_that_cannot_work_is_refused_with_the_reason(changes: dict[st
         ({"store": "sqlite:.."}, "DEEP_CHAT_STORE"),
         ({"store": "redis://x"}, "DEEP_CHAT_STORE"),
         ({"allowed_origins": ("https://a.example/",)}, "DEEP_CHAT_ALLOWED_ORIGINS"),
-        ({"allowed_origins": ("*",)}, "DEEP_CHAT_ALLOWED_ORIGINS"),
+        ({"allowed_origins": ("*",)}, "DEEP_CHAT_ALLOWED_ORIGINS=\\* needs DEEP_CHAT_VISITORS=handle"),
+        ({"allowed_origins": ("*", "https://a.example"), "visitors": "handle"}, "DEEP_CHAT_ALLOWED_ORIGINS"),
+        ({"partitioned_cookie": "yes"}, "DEEP_CHAT_PARTITIONED_COOKIE=yes needs DEEP_CHAT_SAME_SITE=none"),
+        (
+            {"partitioned_cookie": "yes", "same_site": "none", "secure_cookie": "never"},
+            "needs DEEP_CHAT_SECURE_COOKIE",
+        ),
+        *(
+            ({"allowed_hosts": ("chat.example", wrong)}, "DEEP_CHAT_ALLOWED_HOSTS")
+            for wrong in (
+                *("", "*", "https://chat.example", "chat.example:8080", "chat.example/", "::1", "[::1]:80"),
+                *("a..b", "*.*.example", "chat.*", "bücher.example", "a b", "chat.example\n"),
+            )
+        ),
         ({"allowed_origins": ("a.example",)}, "DEEP_CHAT_ALLOWED_ORIGINS"),
+        ({"workers": 2, "store": "sqlite::memory:"}, "DEEP_CHAT_WORKERS=2 needs a DEEP_CHAT_STORE in a file"),
     ],
 )
 def test_what_cannot_work_together_is_refused_by_the_name_of_the_variable(
@@ -112,6 +127,16 @@ def test_origins_are_taken_as_browsers_write_them() -> None:
     origins = ("https://a.example", "http://localhost:3000", "http://[::1]:8080")
 
     assert Settings(allowed_origins=origins).allowed_origins == origins
+
+
+def test_without_cookies_every_origin_can_be_allowed() -> None:
+    assert Settings(allowed_origins=("*",), visitors="handle").allowed_origins == ("*",)
+
+
+def test_hosts_are_taken_as_browsers_write_them() -> None:
+    hosts = ("chat.example", "*.chat.example", "localhost", "10.0.0.7", "[::1]", "Chat.Example.", "deep_chat")
+
+    assert Settings(allowed_hosts=hosts).allowed_hosts == hosts
 
 
 def test_secrets_are_not_shown() -> None:
@@ -172,3 +197,28 @@ def test_settings_that_are_for_another_protocol_are_known_to_do_nothing() -> Non
     assert chat.unused == ["hosted_tools", "assistant_id"]
     assert Settings().unused == []
     assert Settings(hosted_tools=("web_search",), openai_api_key="sk-1").unused == []
+
+
+def test_workers_need_a_system_where_they_can_share_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("socket.SO_REUSEPORT")
+
+    assert Settings(workers=1).workers == 1
+    with pytest.raises(ValueError, match="DEEP_CHAT_WORKERS: on this system"):
+        Settings(workers=2)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"loop": "uvloop"}, r"DEEP_CHAT_LOOP=uvloop needs uvloop, .*deep-chat-proxy\[fast\]"),
+        ({"metrics": "on"}, r"DEEP_CHAT_METRICS=on needs prometheus-client, .*deep-chat-proxy\[metrics\]"),
+    ],
+)
+def test_what_needs_a_package_that_is_not_installed_is_refused_by_name(
+    given: dict[str, Any], says: str
+) -> None:
+    with (
+        patch("deep_chat_proxy.settings_rules.find_spec", lambda _: None),
+        pytest.raises(ValueError, match=says),
+    ):
+        Settings(**given)

@@ -3,19 +3,23 @@
 The way of a message:
 
     browser/request   what Deep Chat sent: text, files, which thread
-    middleware/       who sent it (session), from where (origin), and errors as answers
-    browser/chat      a message becomes a turn on one of the visitor's threads
-    turn/             the turn runs on its own: loop (tools ↺), live, log; events are the vocabulary
+    middleware/       who sent it (session), from where (hosts, origin), and errors as answers
+    browser/files_in  what files came with it, and whether they are taken
+    browser/chat      a message becomes a turn on one of the visitor's threads (ownership)
+    turn/             the turn runs on its own: loop (tools ↺), live, log; events are the vocabulary, and answer/ makes
+                      of the model's words what a visitor reads
     upstream/         a dialect posts the message to the back end and follows the answer: responses/,
                       chat_completions/ or assistants/
     tools/            function calls of the model
     browser/stream    the turn's events as server-sent events, or
     browser/reply     the whole answer as one JSON object
     browser/resume    the same once more, for a page that comes back
+    browser/history   what was said before; browser/threads, the list of it; browser/files_out, its files
 
-Beside them: store/ (threads, what was said on them, turns that a crash must not lose, files), settings and configuration, cli, check/ (what a back
-end can do), and local_openai/, a back end of our own to try all of it with no key and no network. `app.create_app`
-wires them, `backend` chooses the dialect.
+Beside them: workers/ (several processes at one address) and peers/ (what processes with one store ask of each other),
+store/ (threads, what was said on them, turns that a crash must not lose, files, and what is to be deleted elsewhere),
+settings and configuration, cli, check/ (what a back end can do), and local_openai/, a back end of our own to try all of
+it with no key and no network. `app.create_app` wires them, `backend` chooses the dialect.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,17 +1,23 @@
 """The back end that the settings name, and the dialect that is spoken with it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from aiohttp import web
+from stamina.instrumentation import get_on_retry_hooks
 
 from deep_chat_proxy.settings import OPENAI_MODEL, Settings
 from deep_chat_proxy.tools import ToolDefinition
 from deep_chat_proxy.turn.ports import Dialect
 from deep_chat_proxy.upstream.client import ApiClient, Endpoint
 from deep_chat_proxy.upstream.files import Files
+from deep_chat_proxy.upstream.gathering import FrameClock
+from deep_chat_proxy.upstream.recordings import RecordingOptions
 
 _LOCAL_MODEL = "local-1"
 LOCAL_TOOLS = ("web_search", "code_interpreter", "image_generation")
@@ -28,9 +34,13 @@ class BackEnd(Dialect, Protocol):
 
 
 @asynccontextmanager
-async def open_backend(settings: Settings, tools: Sequence[ToolDefinition]) -> AsyncIterator[BackEnd]:
-    """The dialect of `settings.back_end`, ready to be used; the local OpenAI runs for as long as it is open."""
-    async with open_client(settings) as client:
+async def open_backend(
+    settings: Settings, tools: Sequence[ToolDefinition], local_openai: str | None = None
+) -> AsyncIterator[BackEnd]:
+    """The dialect of `settings.back_end`, ready to be used. A local OpenAI runs for as long as it is open, where that is
+    the back end and does not run elsewhere, at the base URL `local_openai`.
+    """
+    async with open_client(settings, local_openai, every_protocol=False) as client:
         yield dialect_of(settings, client, functions_of(tools))
 
 
@@ -42,10 +52,19 @@ def functions_of(tools: Sequence[ToolDefinition]) -> list[Function]:
 
 
 @asynccontextmanager
-async def open_client(settings: Settings) -> AsyncIterator[ApiClient]:
-    """A client of the back end."""
-    async with _base_url(settings) as base_url, _session(settings) as session:
-        yield ApiClient(session, _endpoint(settings, base_url))
+async def open_client(
+    settings: Settings, local_openai: str | None = None, *, every_protocol: bool = True
+) -> AsyncIterator[ApiClient]:
+    """A client of the back end; `local_openai` as in `open_backend`. One that is started here speaks every protocol, or
+    only the one that is spoken with it.
+    """
+    # Who is told of calls that are repeated is found out by loading packages, which else happens at the first of them.
+    await asyncio.to_thread(get_on_retry_hooks)
+    async with (
+        _base_url(settings, local_openai, every_protocol=every_protocol) as base_url,
+        _session(settings) as session,
+    ):
+        yield ApiClient(session, _endpoint(settings, base_url), FrameClock(settings.longest_frame))
 
 
 def dialect_of(settings: Settings, client: ApiClient, functions: Sequence[Function]) -> BackEnd:
@@ -74,6 +93,7 @@ def _assistants(settings: Settings, client: ApiClient, functions: Sequence[Funct
         instructions=settings.instructions or None,
         stream=settings.follow != "poll",
         file_tool=settings.file_tool,
+        recordings=_recordings(settings),
     )
     return AssistantsDialect(client, options, functions)
 
@@ -96,8 +116,10 @@ def _responses(settings: Settings, client: ApiClient, functions: Sequence[Functi
         reasoning=_reasoning(settings),
         upload={"auto": None, "always": True, "never": False}[settings.upload_files],
         history_tokens=settings.history_tokens,
+        longest_answer=settings.max_answer,
         longest_text=settings.max_text,
         largest_file=settings.max_file_size,
+        recordings=_recordings(settings),
     )
     return ResponsesDialect(client, options, functions)
 
@@ -119,22 +141,29 @@ def _chat(settings: Settings, client: ApiClient, functions: Sequence[Function]) 
         stream=settings.follow != "poll",
         reasoning_effort=settings.reasoning_effort,
         history_tokens=settings.history_tokens,
+        longest_answer=settings.max_answer,
         longest_text=settings.max_text,
+        recordings=_recordings(settings),
     )
     return ChatDialect(client, options, functions)
 
 
+def _recordings(settings: Settings) -> RecordingOptions:
+    return RecordingOptions(settings.audio, settings.transcription_model, settings.max_text)
+
+
 @asynccontextmanager
-async def _base_url(settings: Settings) -> AsyncIterator[str]:
-    if settings.back_end != "local":
-        yield settings.base_url
+async def _base_url(
+    settings: Settings, local_openai: str | None, *, every_protocol: bool
+) -> AsyncIterator[str]:
+    if settings.back_end != "local" or local_openai is not None:
+        yield local_openai or settings.base_url
         return
     # Imported only where it is used: a server with a real back end has no need of it.
-    from deep_chat_proxy.local_openai import create_local_openai  # noqa: PLC0415
+    from deep_chat_proxy.local_openai import LocalOptions, create_local_openai  # noqa: PLC0415
 
-    runner = web.AppRunner(
-        create_local_openai(), access_log=None, handler_cancellation=True, shutdown_timeout=0.1
-    )
+    local = create_local_openai(LocalOptions(assistants=every_protocol, chat=every_protocol))
+    runner = web.AppRunner(local, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -145,15 +174,18 @@ async def _base_url(settings: Settings) -> AsyncIterator[str]:
 
 
 def _session(settings: Settings) -> aiohttp.ClientSession:
-    """No limit on connections, since each live turn holds one and turns are limited; no cookies of a back end.
-
-    A proxy that the environment names is for the way out, not for our own back end on this machine.
-    """
+    """No limit on connections, since each live turn holds one and turns are limited; no cookies of a back end."""
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=settings.back_end != "local",
+        trust_env=settings.back_end != "local" and _behind_proxy(settings.base_url),
     )
+
+
+def _behind_proxy(base_url: str) -> bool:
+    """Whether the environment names a proxy for the way there. aiohttp would look for one at each call, on a thread."""
+    where = urlsplit(base_url)
+    return where.scheme in getproxies() and not proxy_bypass(where.hostname or "")
 
 
 def _endpoint(settings: Settings, base_url: str) -> Endpoint:

@@ -1,10 +1,10 @@
-"""The command `deep-chat-proxy`: serve (without a sub-command), local-openai, tools."""
+"""The command `deep-chat-proxy`: serve (without a sub-command), check, local-openai, tools."""
 
 import argparse
 import errno
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status (2: wrong flags or settings)."""
     options = _parser().parse_args(arguments)
+    run = {"check": _check, "local-openai": _local_openai, "tools": _tools}.get(options.command, _serve)
+    return _outcome(lambda: run(options))
+
+
+def _outcome(work: Callable[[], int | None]) -> int:
+    """The exit status of `work`, of whose faults one line tells."""
     from deep_chat_proxy.configuration import SettingsError
     from deep_chat_proxy.tools.error import ToolError
 
     try:
-        run = {"check": _check, "local-openai": _local_openai, "tools": _tools}.get(options.command, _serve)
-        return run(options)
+        return work() or 0
     except (SettingsError, ToolError) as fault:
         print(f"deep-chat-proxy: {fault}", file=sys.stderr)
         return 2
@@ -45,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on, 0 for a free one (default 8080)")
+    parser.add_argument("--workers", type=int, help="processes that serve (default 1)")
     parser.add_argument(
         "--env-file", type=Path, help="file of NAME=value lines (default .env, where there is one)"
     )
@@ -66,12 +72,16 @@ def _settings(options: argparse.Namespace, **more: str) -> "Settings":
 
     if options.env_file is not None and not options.env_file.is_file():
         raise SettingsError(f"{options.env_file}: there is no such file")
-    flags = {"host": options.host, "port": options.port, **more}
+    flags = {"host": options.host, "port": options.port, "workers": options.workers, **more}
     return load_settings(os.environ, flags, options.env_file or Path(".env"))
 
 
 def _serve(options: argparse.Namespace) -> int:
     settings = _settings(options)
+    if settings.workers > 1:
+        from deep_chat_proxy.workers.supervisor import serve_with_workers
+
+        return serve_with_workers(settings, _outcome)
     from deep_chat_proxy.serving import serve
 
     serve(settings)
@@ -79,22 +89,20 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _local_openai(options: argparse.Namespace) -> int:
-    import asyncio
-
+    from deep_chat_proxy.event_loop import run
     from deep_chat_proxy.local_openai import run_local_openai
     from deep_chat_proxy.logs import setup_logs
 
     setup_logs("info")
-    asyncio.run(run_local_openai(options.host or "127.0.0.1", 8081 if options.port is None else options.port))
+    run(run_local_openai(options.host or "127.0.0.1", 8081 if options.port is None else options.port), "auto")
     return 0
 
 
 def _check(options: argparse.Namespace) -> int:
-    import asyncio
-
     from deep_chat_proxy.app import registry_of
     from deep_chat_proxy.check import NO_MODEL, check
     from deep_chat_proxy.configuration import SettingsError
+    from deep_chat_proxy.event_loop import run
     from deep_chat_proxy.logs import setup_logs
 
     try:
@@ -105,7 +113,7 @@ def _check(options: argparse.Namespace) -> int:
             raise
         settings = _settings(options, model=NO_MODEL)
     setup_logs("error" if settings.log_level != "debug" else "debug")
-    good = asyncio.run(check(settings, registry_of(settings), send=options.send))
+    good = run(check(settings, registry_of(settings), send=options.send), settings.loop)
     return 0 if good else 1
 
 

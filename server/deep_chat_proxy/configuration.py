@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -112,6 +111,9 @@ def _choices(name: str) -> tuple[str, ...]:
 
 
 def _unknown(key: str, known: list[str]) -> str:
+    # Slow to load, and for those alone who have to correct something.
+    from difflib import get_close_matches  # noqa: PLC0415
+
     near = get_close_matches(key, known, n=1, cutoff=0.8)
     return f"{key} is no setting" + (f"; did you mean {near[0]}?" if near else "")
 

@@ -40,6 +40,11 @@ THREAD_NOT_FOUND = Problem(
     "thread_not_found", 404, "This conversation was not found. Please start a new one."
 )
 FILE_NOT_FOUND = Problem("file_not_found", 404, "This file was not found.")
+TOO_MANY_THREADS = Problem(
+    "too_many_threads",
+    409,
+    "You have as many conversations as there can be. Please delete some before you start a new one.",
+)
 TURN_ACTIVE = Problem(
     "turn_active",
     409,

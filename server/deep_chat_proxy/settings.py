@@ -5,11 +5,19 @@ and `OPENAI_BASE_URL`, which are named as the official SDKs name them. `configur
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct
 
+from deep_chat_proxy.settings_rules import (
+    check_back_end,
+    check_calls,
+    check_packages,
+    check_visitors,
+    check_workers,
+)
 from deep_chat_proxy.turn.limits import TurnLimits
 
 # Bounded above too: an endless time would be refused only by what it is given to, in the middle of a turn.
@@ -30,6 +38,7 @@ _ONLY_FOR = {
     "upload_files": {"responses"},
     "history_tokens": {"responses", "chat"},
     "reasoning_effort": {"responses", "chat"},
+    "title_model": {"responses", "chat"},
     "assistant_id": {"assistants"},
     "file_tool": {"assistants"},
 }
@@ -37,10 +46,6 @@ _ONLY_FOR = {
 OPENAI = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-6-luna"
 """What OpenAI names as the successor of its small models, and cheap enough for a page that anyone can use."""
-
-_BASE_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
 class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
@@ -106,6 +111,9 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """How long a turn goes on after its last connection closed; 0 stops it at once."""
     heartbeat: Positive = 15.0
     """Time between heartbeats on a stream."""
+    longest_frame: Annotated[float, Meta(ge=0, le=1)] = 0.1
+    """How long words of an answer may gather before they are sent, once the first are out and while the server is busy;
+    three times as long where it has no time left, and 0 sends them as they come."""
     pace: Annotated[int, Meta(ge=0)] = 300
     """Reading pace of an answer that comes whole, in characters a second; 0 shows it at once."""
     busy_wait: Seconds = 5.0
@@ -129,7 +137,7 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """Longest silence between two events of a stream of the back end, before the answer is asked for instead. After
     the longest of these silences streams have no heartbeats any more."""
     max_turns: Count = 1000
-    """Turns under way at once."""
+    """Turns under way at once, in each worker."""
     max_answer: Count = 1_000_000
     """Longest answer, in characters."""
     log_events: Annotated[int, Meta(ge=16)] = 2000
@@ -137,6 +145,8 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
 
     max_body: Bytes = 16 * MIB
     """Largest JSON request; old messages in it may hold images."""
+    bodies_in_memory: Bytes = 256 * MIB
+    """Most of requests that are being read that is held in memory at once, in each worker; at least one whole request."""
     max_text: Count = 256_000
     """Longest message, in characters."""
     max_files: Annotated[int, Meta(ge=0)] = 10
@@ -145,11 +155,43 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """Largest file."""
     max_upload: Bytes = 64 * MIB
     """Largest sum of the files of one message."""
+    daily_files: Annotated[int, Meta(ge=0)] = 200
+    """Most files that a visitor can send in a day."""
+    daily_upload: Annotated[int, Meta(ge=0)] = 512 * MIB
+    """Largest sum of the files that a visitor sends in a day."""
+    file_kinds: tuple[Literal["images", "audio", "video", "pdf", "office", "text", "zip"], ...] = (
+        "images",
+        "audio",
+        "pdf",
+        "office",
+        "text",
+        "zip",
+    )
+    """What kinds of files are taken, by their content, comma-separated: `images`, `audio`, `video`, `pdf`, `office`,
+    `text`, `zip`."""
+    audio: Literal["auto", "pass", "transcribe", "refuse"] = "auto"
+    """What becomes of a recording: `pass` gives it to the model, `transcribe` has the back end write down what is said
+    in it, `refuse` tells the visitor so. `auto` passes what Chat Completions takes (WAV, MP3), and refuses the rest."""
+    transcription_model: str = "gpt-4o-mini-transcribe"
+    """The back end's model that writes down recordings."""
+    spare_files: Seconds = 600.0
+    """How long what was uploaded for a message that failed stays at the back end for the same message to be sent
+    again."""
 
     store: str = "sqlite:~/.local/state/deep-chat-proxy/store.sqlite3"
     """Where threads are remembered: sqlite:PATH, or sqlite::memory: for as long as the server runs."""
     kept_files: Bytes = 1024 * MIB
-    """Most that is kept beside the store of files that no back end keeps; the oldest make room."""
+    """Most that is kept beside the store of files: those that visitors sent, and those of the assistant that no back
+    end keeps; the oldest make room."""
+    history_page: Annotated[int, Meta(ge=1, le=200)] = 20
+    """Messages of a visitor, each with its answer, that `GET /api/history` gives at once."""
+    max_threads: Count = 500
+    """Most threads that a visitor can have."""
+    keep_days: Annotated[float, Meta(ge=0.01, le=4000)] = 30.0
+    """How long a thread is kept after its last message, in days; then it is deleted with its files, at the back end
+    too."""
+    title_model: str = ""
+    """A model that names each thread by its first message; where it is not set, the first words of that do."""
     secret: str = ""
     """Keys that seal the session cookie, newest first, comma-separated, each of at least 16 characters; made
     and kept beside the store where not set."""
@@ -159,13 +201,32 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """Whether the cookie is for TLS only; `auto` where the request came over TLS."""
     same_site: Literal["lax", "strict", "none"] = "lax"
     """The cookie's SameSite; `none` for pages on other sites, which needs TLS."""
+    partitioned_cookie: Literal["no", "yes"] = "no"
+    """Whether the cookie is kept apart for each site that the chat is embedded in; needs `none` as its SameSite."""
+    visitors: Literal["cookie", "handle"] = "cookie"
+    """What a visitor is known by: a session cookie, or, without any cookie, the `thread_id` that their page sends; who
+    has that has the thread."""
+    handle_days: Annotated[float, Meta(ge=0.01, le=400)] = 7.0
+    """How long a `thread_id` opens its thread after it was last used, in days, where there are no cookies."""
     allowed_origins: tuple[str, ...] = ()
-    """Pages on other origins that may use the server, comma-separated, such as https://example.com."""
+    """Pages on other origins that may use the server, comma-separated, such as https://example.com; `*` for all, where
+    there are no cookies."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names under which the server may be asked for, comma-separated, such as chat.example.com or *.example.com, without
+    a port. Where it
+    is not set and the server listens on this machine alone, those of this machine; otherwise any."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     """Port to listen on; 0 takes a free one."""
+    loop: Literal["auto", "asyncio", "uvloop"] = "auto"
+    """Event loop of the process; `auto` is uvloop where it is installed (`pip install 'deep-chat-proxy[fast]'`)."""
+    workers: Annotated[int, Meta(ge=1, le=64)] = 1
+    """Processes that listen at the address and share the store. Limits on turns under way, memory and the like are for
+    each of them."""
+    metrics: Literal["off", "on"] = "off"
+    """Whether `GET /metrics` has figures for Prometheus (`pip install 'deep-chat-proxy[metrics]'`)."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """What is logged; only `debug` shows what the back end said of its errors."""
 
@@ -176,9 +237,11 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     def __post_init__(self) -> None:
         """Refuse what cannot work together."""
         if self.back_end != "local":
-            _check_back_end(self)
-        _check_calls(self)
-        _check_visitors(self)
+            check_back_end(self)
+        check_calls(self)
+        check_visitors(self)
+        check_packages(self)
+        check_workers(self)
         if not re.fullmatch(r"sqlite:(?!~[^/]).*[^/.]", self.store):
             raise ValueError("DEEP_CHAT_STORE must be sqlite:PATH or sqlite::memory:")
 
@@ -211,6 +274,22 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         return urlsplit(self.base_url).hostname == urlsplit(OPENAI).hostname
 
     @property
+    def kept_for(self) -> float:
+        """How long a thread is kept after it was last used, in seconds; one that nobody can open any more is not."""
+        days = min(self.keep_days, self.handle_days) if self.visitors == "handle" else self.keep_days
+        return days * 24 * 3600
+
+    @property
+    def store_path(self) -> Path | None:
+        """The file of the store; None where it is in memory."""
+        where = self.store.removeprefix("sqlite:")
+        return None if where == ":memory:" else Path(where).expanduser()
+
+    def beside_store(self, suffix: str) -> Path | None:
+        """What lies beside the store under the same name; None where that is in memory."""
+        return None if self.store_path is None else self.store_path.with_suffix(suffix)
+
+    @property
     def secrets(self) -> list[str]:
         """The cookie keys that were given, newest first."""
         return [key.strip() for key in self.secret.split(",") if key.strip()]
@@ -239,75 +318,3 @@ class Settings(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
             log_events=self.log_events,
             answer_characters=self.max_answer,
         )
-
-
-def _check_calls(settings: Settings) -> None:
-    """What goes with the calls to a back end."""
-    if not settings.openai_api_key.isprintable() or not settings.openai_api_key.isascii():
-        raise ValueError("OPENAI_API_KEY holds a character that no key has, such as a line break")
-    for name, value in settings.upstream_headers.items():
-        if not _HEADER_NAME.fullmatch(name) or not value.isprintable():
-            raise ValueError(f"DEEP_CHAT_UPSTREAM_HEADERS: {name!r} with its value is no HTTP header")
-    for label, server in settings.mcp_servers.items():
-        if not label or not any(
-            isinstance(server.get(name), str) and server[name] for name in ("server_url", "connector_id")
-        ):
-            raise ValueError(f"DEEP_CHAT_MCP_SERVERS: {label} has no server_url (or connector_id)")
-
-
-def _check_visitors(settings: Settings) -> None:
-    """Who may come, and by what they are known."""
-    if settings.same_site == "none" and settings.secure_cookie == "never":
-        raise ValueError("DEEP_CHAT_SAME_SITE=none needs DEEP_CHAT_SECURE_COOKIE=always or auto")
-    if any(len(key) < 16 for key in settings.secrets):
-        raise ValueError("DEEP_CHAT_SECRET: each key needs at least 16 characters")
-    for origin in settings.allowed_origins:
-        if not _ORIGIN.fullmatch(origin):
-            raise ValueError(
-                f"DEEP_CHAT_ALLOWED_ORIGINS: {origin} is no origin; write it as browsers do, such as"
-                " https://example.com, without a path or a slash at its end"
-            )
-
-
-def _check_back_end(settings: Settings) -> None:
-    if settings.openai_base_url and not _is_base_url(settings.openai_base_url):
-        raise ValueError(
-            "OPENAI_BASE_URL must be http:// or https://, a host and a path, such as https://example.com/v1;"
-            " what belongs behind a ? goes into DEEP_CHAT_UPSTREAM_QUERY"
-        )
-    at_openai = settings.at_openai
-    if settings.back_end == "assistants":
-        _check_assistants(settings, at_openai=at_openai)
-    elif not settings.model and not at_openai:
-        raise ValueError(
-            "DEEP_CHAT_MODEL is missing: it names a model of the server at OPENAI_BASE_URL"
-            " (`deep-chat-proxy check` lists them, where the server tells)"
-        )
-    if at_openai and not settings.openai_api_key:
-        raise ValueError("OPENAI_API_KEY is missing: OpenAI answers nobody without one")
-
-
-def _is_base_url(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return False
-    labels = (parts.hostname or "").removesuffix(".").split(".")
-    return bool(_BASE_URL.fullmatch(url)) and port != 0 and all(labels)
-
-
-def _check_assistants(settings: Settings, *, at_openai: bool) -> None:
-    if not settings.openai_base_url:
-        raise ValueError(
-            "OPENAI_BASE_URL is missing: it says where a server that speaks Assistants is; OpenAI's own does not"
-            " since 2026-08-26, so with a key of OpenAI's leave DEEP_CHAT_UPSTREAM out, which makes it `responses`"
-        )
-    if at_openai:
-        raise ValueError(
-            "OPENAI_BASE_URL: OpenAI switched its Assistants API off on 2026-08-26. Set DEEP_CHAT_UPSTREAM=responses,"
-            " which is what OpenAI speaks today, or name a server that still speaks Assistants (Azure AI Foundry"
-            " Agents classic, DashScope or your own)"
-        )
-    if not settings.assistant_id:
-        raise ValueError("DEEP_CHAT_ASSISTANT_ID is missing: it names the assistant at the back end")

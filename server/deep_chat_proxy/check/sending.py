@@ -42,7 +42,9 @@ async def _converse(
 ) -> list[Finding]:
     log = TurnLog(capacity=settings.log_events, max_text=settings.max_answer)
     turn = dialect.turn(keeper, UserMessage(MESSAGE))
-    loop = TurnLoop(turn, tools, keeper, log.extend, max_rounds=settings.tool_rounds)
+    loop = TurnLoop(
+        turn, tools, keeper, log.extend, max_rounds=settings.tool_rounds, max_text=settings.max_answer
+    )
     began = time.monotonic()
     try:
         async with asyncio.timeout(settings.turn_timeout):
