@@ -26,7 +26,8 @@ export const settle = (chat, text) => {
   if (newestOf(chat).some(isText)) write(chat, text);
 };
 
-const attach = (chat, files) => {
+/** Puts those of the files below the newest answer that are not there yet. */
+export const attach = (chat, files) => {
   const there = new Set(newestOf(chat).flatMap((message) => message.files ?? []).map(({ src }) => src));
   for (const file of files) if (!there.has(file.src)) chat.addMessage({ role: "ai", files: [file] });
 };
@@ -65,6 +66,16 @@ export class Answer {
     this.error ??= error;
   }
 
+  /** What the server has kept as the answer takes the place of what came of it. */
+  become({ text, files, error }) {
+    if (text) {
+      this.#text = text;
+      this.#begun = true;
+    }
+    this.#files.push(...files);
+    this.error ??= error;
+  }
+
   /** Nothing more comes. `text` takes the place of what said that an answer is on its way. */
   settle(chat, text) {
     if (this.begun) return;
@@ -74,8 +85,9 @@ export class Answer {
 
   draw(chat, { whole = false } = {}) {
     // What was shown already stays until there is more, or something else.
-    const isBehind = !whole && this.#begun && this.#before.startsWith(this.#text);
-    if (this.#text && !isBehind && (this.#begun || !this.#partial)) write(chat, this.#text);
+    const isBehind = !whole && this.#before.startsWith(this.#text);
+    const text = this.#partial && (isBehind || !this.#begun) ? this.#before : this.#text;
+    if (text) write(chat, text);
     attach(chat, this.#files);
   }
 }

@@ -1,7 +1,8 @@
 // Makes the Deep Chat element: what it may do, and how it looks.
 
 import { connectFor } from "./modes.js";
-import { label, onView, PLACEHOLDER } from "./controls.js";
+import { label, onView, PLACEHOLDER, showErrors } from "./controls.js";
+import { enlarge } from "./picture.js";
 import "./markdown.js";
 import "./vendor/deep-chat.js";
 
@@ -32,12 +33,12 @@ const inMenu = (label, files) => ({
 });
 
 /**
- * A new `<deep-chat>` for a mode, not in the document yet. `history` are messages to begin with, `draft` is
- * text already written. `onRequest` (awaited before each request; what it rejects with is shown instead of an
- * answer), `onAnswer` (with each body or event of the server), `onMessage` (with each complete message, the
+ * A new `<deep-chat>` for a mode, not in the document yet. `history` are messages to begin with, `loadOlder` brings
+ * those before them, where there are any; `draft` is text already written. `onRequest` (awaited before each request; what it rejects with is shown instead of an
+ * answer), `onAnswer` (with each body or event of the server; what it returns is shown), `onMessage` (with each complete message, the
  * visitor's own too) and `onError` (with its text) are called as things happen, `onShown` once it can be used.
  */
-export const createChat = ({ mode, history, draft, onRequest, onAnswer, onMessage, onError, onShown }) => {
+export const createChat = ({ mode, history, loadOlder, draft, onRequest, onAnswer, onMessage, onError, onShown }) => {
   const chat = document.createElement("deep-chat");
   Object.assign(chat.style, FRAME);
   Object.assign(chat, {
@@ -58,17 +59,17 @@ export const createChat = ({ mode, history, draft, onRequest, onAnswer, onMessag
         return { error: error.message };
       }
     },
-    responseInterceptor: (answer) => {
-      onAnswer(answer);
-      return answer;
-    },
+    responseInterceptor: onAnswer,
     onMessage: ({ message, isHistory }) => isHistory || onMessage(message),
     onError,
   });
   if (history.length > 0) chat.history = history;
+  if (loadOlder) chat.loadHistory = loadOlder;
   if (draft) chat.defaultInput = { text: draft };
+  enlarge(chat);
   onView(chat, () => {
     label(chat);
+    showErrors(chat, history.flatMap(({ error }) => error ?? []));
     chat.classList.add("shown");
     onShown();
   });

@@ -48,6 +48,12 @@ export const keepAtBottom = (chat, change) => {
   if (below < 20) messages.scrollTop = messages.scrollHeight;
 };
 
+/** Deep Chat 2.4.2 has one text for all errors of its `history`: it reads later that it is to show theirs. */
+export const showErrors = (chat, errors) => {
+  const bubbles = chat.shadowRoot.querySelectorAll(".error-message");
+  errors.forEach((error, at) => ((bubbles[at]?.querySelector("p") ?? bubbles[at]).textContent = error));
+};
+
 export const PLACEHOLDER = "Write a message";
 
 /** Keeps the visitor from sending for now, and says so where they would write. */

@@ -1,4 +1,4 @@
-// Follows the turn of the conversation that the session cookie names, over as many connections as it takes.
+// Follows the turn of a conversation, over as many connections as it takes.
 
 import { resumeTurn } from "./api.js";
 import { eventsOf } from "./sse.js";
@@ -6,10 +6,6 @@ import { eventsOf } from "./sse.js";
 // Between two tries to connect, in milliseconds; together they are about how long a turn goes on alone, and long
 // enough for a server to be started anew.
 const PAUSES = [300, 1000, 2000, 4000, 8000];
-// A message may still be on its way to the server, from here before a reload or from another tab.
-const YOUNG = 10_000;
-const ASK_AGAIN = 1000;
-
 // What the server says where it leaves a turn to its next process.
 export const RESTARTING = /server is restarting/i;
 
@@ -44,14 +40,14 @@ const read = async (response, { wanted, onFound, onEvents }) => {
 };
 
 /**
- * Follows the turn that answers a message sent at the time `sentAt`, and resolves to how that went: "ended",
+ * Follows the newest turn of the conversation that `threadId()` names, and resolves to how that went: "ended",
  * "none" (there is none, or its id is not `wanted`), "lost" (the server cannot be reached), "aborted".
  *
  * `onFound` is awaited with each connection that is the turn's, with its id where that is known; then its events
  * come to `onEvents`, from its beginning: a server that was started anew has counted them anew, too. `onBreak` is
  * called when a connection is lost, or cannot be made.
  */
-export const follow = async ({ sentAt, wanted, signal, onFound, onEvents, onBreak }) => {
+export const follow = async ({ threadId, wanted, signal, onFound, onEvents, onBreak }) => {
   let tries = 0;
   const counted = (events) => {
     tries = 0;
@@ -59,12 +55,9 @@ export const follow = async ({ sentAt, wanted, signal, onFound, onEvents, onBrea
   };
   for (;;) {
     try {
-      const response = await resumeTurn(signal);
-      if (response.status === 200) {
-        return (await read(response, { wanted, onFound, onEvents: counted })) ? "ended" : "none";
-      }
-      if (response.status !== 204 || Date.now() - sentAt > YOUNG) return "none";
-      await pause(ASK_AGAIN, signal);
+      const response = await resumeTurn(threadId(), signal);
+      const isFound = response.status === 200 && (await read(response, { wanted, onFound, onEvents: counted }));
+      return isFound ? "ended" : "none";
     } catch {
       if (signal.aborted) return "aborted";
       if (tries === PAUSES.length) return "lost";

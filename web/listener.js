@@ -1,36 +1,42 @@
-// What Deep Chat reports of the answer that it gets: into the transcript and the status line.
+// What Deep Chat reports of the answer that it gets: into the status line, and on to the page.
 
-import { newestOf, settle } from "./answer.js";
+import { attach, newestOf, settle } from "./answer.js";
 import { endStream } from "./controls.js";
 import { RESTARTING } from "./follow.js";
 import * as status from "./status.js";
-import * as transcript from "./transcript.js";
 
 // What browsers call a request that never arrived, or an answer that was cut.
 const NETWORK_ERROR = /failed to fetch|load failed|network ?error/i;
 
 /**
- * Listens to one chat, once `chat` is set. `onBreak` is called with the exchange whose connection was lost, `onEnd`
- * when Deep Chat gets no answer any more.
+ * Listens to one chat, once `chat` is set. `onSent` is called with each message of the visitor, `onBegun` with the ids
+ * of turn and thread once the server has taken it, `onBreak` when the connection was lost, `onEnd` when Deep Chat gets
+ * no answer any more.
  */
 export class Listener {
   #mode;
-  #onBreak;
-  #onEnd;
-  #exchange;
+  #on;
+  #open = false;
   #answered = true;
+  #files = [];
   #left = false;
   chat;
+  /** The server's id of the turn that answers the newest message, where known. */
+  turn;
 
-  constructor({ mode, onBreak, onEnd }) {
+  constructor({ mode, ...on }) {
     this.#mode = mode;
-    this.#onBreak = onBreak;
-    this.#onEnd = onEnd;
+    this.#on = on;
   }
 
   /** Whether Deep Chat gets an answer. */
   get isOpen() {
-    return this.#exchange !== undefined;
+    return this.#open;
+  }
+
+  /** What is there of the newest answer, without what only said that one is on its way. */
+  get answer() {
+    return this.#answered ? newestOf(this.chat).filter(({ role }) => role !== "user") : [];
   }
 
   handleRequest() {
@@ -39,45 +45,53 @@ export class Listener {
     else status.showWaiting();
   }
 
+  /** Takes in a body or event of the server, and returns what of it Deep Chat is to show now. */
   handleAnswer(answer) {
-    if (this.#left || !this.#exchange) return;
-    if (answer?.turn_id) transcript.change(this.#exchange.id, { turn: answer.turn_id });
+    if (this.#left || !this.#open) return answer;
+    if (answer?.turn_id && !this.turn) {
+      this.turn = answer.turn_id;
+      this.#on.onBegun(answer.turn_id, answer.thread_id);
+    }
     if (answer?._sessionId) this.#answered = true;
     if (answer?.status?.state ?? answer?.status?.text) status.showActivity(answer.status);
     else if (this.#mode !== "stream") status.clear();
+    return this.#mode === "simulated" ? this.#withoutFiles(answer) : answer;
+  }
+
+  // Where it types an answer out, Deep Chat puts the files of it above its text.
+  #withoutFiles(answer) {
+    if (!answer?.files || !answer.text) return answer;
+    const { files, ...rest } = answer;
+    this.#files = files;
+    return rest;
   }
 
   handleMessage({ role, text }) {
     if (this.#left) return;
-    if (role === "user") this.#exchange = transcript.begin(newestOf(this.chat)[0]);
-    // A file comes in the middle of a stream, its text is complete at the end.
-    else if (text && this.#exchange) this.#end("*Stopped.*");
+    if (role === "user") {
+      this.#open = true;
+      this.turn = undefined;
+      this.#on.onSent();
+      // A file comes in the middle of a stream, its text is complete at the end.
+    } else if (text && this.#open) this.#end("*Stopped.*");
   }
 
   handleError(text) {
-    if (this.#left || !this.#exchange) return;
+    if (this.#left || !this.#open) return;
     endStream(this.chat);
     if (!NETWORK_ERROR.test(text) && !RESTARTING.test(text)) return this.#end("*No answer.*");
-    this.keep();
-    const exchange = transcript.newest();
-    this.#exchange = undefined;
-    this.#onBreak(exchange);
+    this.#open = false;
+    this.#on.onBreak();
   }
 
   // The bubble says what the assistant is doing until its first text, which has the thread's id with it; an
   // answer that is stopped or lost before must not go on saying so.
   #end(instead) {
     if (!this.#answered) settle(this.chat, instead);
-    status.clear();
-    transcript.change(this.#exchange.id, { open: false, messages: newestOf(this.chat) });
-    this.#exchange = undefined;
-    this.#onEnd();
-  }
-
-  /** Keeps as much of the answer as is there, for a page that does not find the rest of it. */
-  keep() {
-    if (!this.#exchange || !this.#answered || this.#mode !== "stream") return;
-    transcript.change(this.#exchange.id, { messages: newestOf(this.chat) });
+    attach(this.chat, this.#files);
+    this.#files = [];
+    this.#open = false;
+    this.#on.onEnd();
   }
 
   /** What a chat that is shown no more still reads is of no interest. */

@@ -1,31 +1,46 @@
 // Goes on with an answer that Deep Chat does not get, or not any more: of a page that was reloaded, lost its
-// connection, or is open in a second tab.
+// connection, is open in a second tab, or shows another conversation meanwhile.
 
 import { UNREACHABLE } from "./api.js";
-import { Answer, newestOf } from "./answer.js";
+import { Answer } from "./answer.js";
 import { hold, release } from "./controls.js";
+import { readAnswer } from "./conversation.js";
 import { follow } from "./follow.js";
 import * as status from "./status.js";
-import * as transcript from "./transcript.js";
 
 const GOING_ON = "The answer goes on…";
+const STOPPING = "Stopping…";
 const GONE = "The rest of the answer is lost.";
 const LOST = "The connection was lost. Trying again…";
 
 export class Resumption {
-  #exchange;
+  #turn;
+  #others;
+  #threadId;
   #broken;
+  #stopping;
   #answer;
   #chat;
   #controller = new AbortController();
   #left = false;
   over = false;
 
-  /** `broken`: Deep Chat has just shown that the connection is lost. */
-  constructor(exchange, { broken = false } = {}) {
-    this.#exchange = exchange;
+  /**
+   * Of the answer of `turn`, or of one that is none of the `others`, in `threadId`, as far as the two are known.
+   * `answer` are its messages that are there; `broken`: Deep Chat has just shown that the connection is lost;
+   * `stopping`: it has just been stopped.
+   */
+  constructor({ turn, others = [], threadId, answer = [], broken = false, stopping = false }) {
+    this.#turn = turn;
+    this.#others = others;
+    this.#threadId = threadId;
     this.#broken = broken;
-    this.#answer = new Answer(exchange.messages.slice(1));
+    this.#stopping = stopping;
+    this.#answer = new Answer(answer);
+  }
+
+  get turn() {
+    return this.#turn;
   }
 
   /** Shows the answer in this chat from now on, or once more in a chat that has made its view anew. */
@@ -37,53 +52,62 @@ export class Resumption {
 
   /** Follows the answer to its end. A `broken` one awaits `onFound` before it draws the first of it. */
   async run(onFound) {
-    const { id, at, turn } = this.#exchange;
-    const others = transcript.all().map((one) => one.turn);
-    status.showWaiting(this.#broken ? LOST : GOING_ON);
+    this.#say(this.#broken ? LOST : GOING_ON);
     const outcome = await follow({
-      // A message that was refused just now is not on its way any more.
-      sentAt: this.#broken ? 0 : at,
-      wanted: (found) => (turn ? found === turn : !others.includes(found)),
+      threadId: () => this.#threadId,
+      wanted: (found) => (this.#turn ? found === this.#turn : !this.#others.includes(found)),
       signal: this.#controller.signal,
       onFound: async (found) => {
-        if (found) transcript.change(id, { turn: found });
+        this.#turn ??= found;
         this.#answer.restart();
-        status.showWaiting(GOING_ON);
+        this.#say(GOING_ON);
         if (this.#broken) await onFound();
         this.#broken = false;
       },
       onEvents: (events) => this.#take(events),
-      onBreak: () => status.showWaiting(LOST),
+      onBreak: () => this.#say(LOST),
     });
-    if (!this.#left) this.#end(outcome);
+    if (!this.#left) await this.#end(outcome);
+  }
+
+  #say(text) {
+    if (!this.#left) status.showWaiting(this.#stopping ? STOPPING : text);
   }
 
   #take(events) {
     for (const event of events) {
+      this.#threadId ??= event.thread_id;
+      if (this.#left) continue;
       this.#answer.take(event);
       if (event.status) status.showActivity(event.status);
     }
-    this.#answer.draw(this.#chat);
+    if (!this.#left) this.#answer.draw(this.#chat);
   }
 
-  #end(outcome) {
+  async #end(outcome) {
+    // The server may have more to say of how it ended than came with it, and keeps what a stop cut off here.
+    const kept = outcome === "lost" ? undefined : await this.#read();
+    if (this.#left) return;
     const chat = this.#chat;
     this.over = true;
-    this.#answer.draw(chat, { whole: outcome === "ended" });
+    if (kept) this.#answer.become(kept);
+    this.#answer.draw(chat, { whole: outcome === "ended" || kept !== undefined });
     status.clear();
     if (outcome !== "ended") this.#answer.settle(chat, outcome === "aborted" ? "*Stopped.*" : "*No answer.*");
-    if (outcome === "lost" || (outcome === "none" && this.#broken)) {
-      if (!this.#broken) chat.addMessage({ error: UNREACHABLE });
-      status.showNotice(UNREACHABLE);
-    } else if (outcome === "none") status.showNotice(GONE);
-    else if (this.#answer.error) chat.addMessage({ error: this.#answer.error });
-    transcript.change(this.#exchange.id, { open: outcome === "lost", messages: newestOf(chat) });
+    this.#report(outcome, kept);
     release(chat);
   }
 
-  /** Keeps as much of the answer as is there, for a page that does not find the rest of it. */
-  keep() {
-    if (!this.over && this.#answer.begun) transcript.change(this.#exchange.id, { messages: newestOf(this.#chat) });
+  #read() {
+    return this.#turn ? readAnswer(this.#threadId, this.#turn).catch(() => undefined) : undefined;
+  }
+
+  #report(outcome, kept) {
+    if (outcome === "lost" || (outcome === "none" && this.#broken)) {
+      if (!this.#broken) this.#chat.addMessage({ error: UNREACHABLE });
+      status.showNotice(UNREACHABLE);
+    } else if (this.#answer.error) this.#chat.addMessage({ error: this.#answer.error });
+    else if (outcome === "none" && !kept && !this.#stopping) status.showNotice(GONE);
   }
 
   /** Follows no further; what is there of the answer stays. */
@@ -91,9 +115,11 @@ export class Resumption {
     this.#controller.abort();
   }
 
-  /** Follows no further, since something else is shown now. */
+  /**
+   * Shows nothing more, since something else is shown now. It follows all the same, so that the answer goes on, until
+   * it is stopped.
+   */
   leave() {
     this.#left = true;
-    this.stop();
   }
 }

@@ -3,9 +3,19 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, ConsoleMessage, FilePayload, Locator, Page, Request, expect
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    FileChooser,
+    FilePayload,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
 WAIT = 15_000
 """Milliseconds after which a test gives up."""
@@ -17,7 +27,8 @@ PHONE = {"width": 390, "height": 844}
 _BUSY = ".loading-button, .input-button > #stop-icon"
 _AWAITED = "#stop-waiting:not([hidden])"
 _NEWEST_ANSWERED = """([busy, mine, awaited]) => {
-  const chat = document.querySelector("deep-chat").shadowRoot;
+  const chat = document.querySelector("deep-chat")?.shadowRoot;
+  if (!chat) return false; // a page that is just being loaded
   const newest = [...chat.querySelectorAll(".outer-message-container")].at(-1);
   return !chat.querySelector(busy) && !document.querySelector(awaited) && newest && !newest.matches(mine);
 }"""
@@ -65,6 +76,11 @@ class ChatPage:
         await self.input.press("Enter")
         await expect(self.mine.nth(before)).to_be_visible()
 
+    async def start_over(self) -> None:
+        """Begin a new conversation; returns when there is nothing in it."""
+        await self.page.get_by_role("button", name="New conversation").click()
+        await expect(self.mine).to_have_count(0)
+
     async def ended(self) -> None:
         """Wait until the newest message is answered and another can be sent."""
         await self.page.wait_for_function(_NEWEST_ANSWERED, arg=[_BUSY, _MINE, _AWAITED], timeout=WAIT)
@@ -98,7 +114,8 @@ class ChatPage:
         await expect(self.stop_button).to_be_visible()
         await self.page.wait_for_function(
             """([busy, beginning]) => {
-              const chat = document.querySelector("deep-chat").shadowRoot;
+              const chat = document.querySelector("deep-chat")?.shadowRoot;
+              if (!chat) return false;
               const newest = [...chat.querySelectorAll(".ai-message")].at(-1);
               return chat.querySelector(busy) && newest?.innerText.trim().startsWith(beginning);
             }""",
@@ -108,11 +125,19 @@ class ChatPage:
 
     async def attach(self, *files: FilePayload, menu: str = "Files") -> None:
         """Choose files through the menu beside the input."""
+        await (await self._chooser(menu)).set_files(files)
+        await expect(self.page.locator(".file-attachment")).to_have_count(len(files))
+
+    async def attach_from(self, path: Path) -> None:
+        """Choose a file that lies on disk, which is the only way for a large one."""
+        await (await self._chooser("Files")).set_files(path)
+        await expect(self.page.locator(".file-attachment")).to_have_count(1)
+
+    async def _chooser(self, menu: str) -> FileChooser:
         await self.page.locator(".dropup-button").click()
         async with self.page.expect_file_chooser() as chooser:
             await self.page.locator(".dropup-menu-item", has_text=menu).click()
-        await (await chooser.value).set_files(files)
-        await expect(self.page.locator(".file-attachment")).to_have_count(len(files))
+        return await chooser.value
 
     async def send_files(self) -> None:
         """Send what is attached, without a word."""
@@ -143,13 +168,6 @@ class ChatPage:
         await other.page.goto(self.page.url)
         await expect(other.input).to_be_visible()
         return other
-
-    async def kept(self) -> str | None:
-        """What the browser keeps of the conversation, for all tabs."""
-        kept: str | None = await self.page.evaluate(
-            "localStorage.getItem(Object.keys(localStorage).find((key) => key.includes(':transcript:')))"
-        )
-        return kept
 
     def posts(self) -> list[Request]:
         """The messages that were sent, as requests."""

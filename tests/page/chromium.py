@@ -26,10 +26,10 @@ def find_chromium() -> str | None:
 
 
 @asynccontextmanager
-async def launched(executable: str) -> AsyncIterator[Browser]:
-    """A running browser without a window."""
+async def launched(executable: str, *more: str) -> AsyncIterator[Browser]:
+    """A running browser without a window; `more` are arguments for it."""
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=executable, args=list(_ARGUMENTS))
+        browser = await playwright.chromium.launch(executable_path=executable, args=[*_ARGUMENTS, *more])
         try:
             yield browser
         finally:

@@ -17,13 +17,14 @@ from page.chromium import find_chromium, launched
 from page.served import served
 
 PICTURE = Path(__file__).parents[2] / "web" / "readme.png"
-DESK = ViewportSize(width=900, height=880)
+DESK = ViewportSize(width=1120, height=880)
 PHONE = ViewportSize(width=390, height=864)
+EARLIER = ("Which files can you read?", "Draw a chart")
 CONVERSATION = ("Weather in Paris and Tokyo?", "Show me a table", "Make a CSV")
 SHEET = """
 <!doctype html>
 <style>
-  body {{ display: flex; gap: 44px; margin: 0; padding: 40px; width: 1400px; box-sizing: border-box;
+  body {{ display: flex; gap: 44px; margin: 0; padding: 40px; width: 1660px; box-sizing: border-box;
     justify-content: center; align-items: center; background: linear-gradient(135deg, #dfe3ea, #c9d0dc); }}
   img {{ border-radius: 14px; box-shadow: 0 18px 44px rgb(20 30 50 / 28%); }}
   img + img {{ border-radius: 34px; border: 8px solid #0c0d0f; }}
@@ -35,6 +36,9 @@ SHEET = """
 async def shot(browser: Browser, url: str, screen: ViewportSize, scheme: str) -> str:
     """The page after the conversation, as base64 of a PNG."""
     async with opened(browser, url, viewport=screen, color_scheme=scheme) as chat:
+        for text in EARLIER:
+            await chat.say(text)
+            await chat.start_over()
         for text in CONVERSATION:
             await chat.say(text)
         await chat.page.evaluate("document.fonts.ready")
@@ -55,7 +59,7 @@ async def main() -> None:
     async with launched(executable) as browser, served() as site:
         desk = await shot(browser, site.url, DESK, "light")
         phone = await shot(browser, site.url, PHONE, "dark")
-        page = await browser.new_page(viewport=ViewportSize(width=1400, height=960))
+        page = await browser.new_page(viewport=ViewportSize(width=1660, height=960))
         picture = await composed(page, desk, phone)
     await asyncio.to_thread(PICTURE.write_bytes, picture)
 

@@ -31,7 +31,7 @@ _PAGES = {
 
 class ServedSite:
     """The server at `url`; `api` is the base URL of its back end, `state` what that holds; `deaf`: every message
-    breaks its connection, however often the browser sends it.
+    breaks its connection, however often the browser sends it; `answered` is what was asked of it, with the status.
     """
 
     url: str
@@ -47,6 +47,7 @@ class ServedSite:
         self._make = make
         self._front: TestServer | None = None
         self.deaf = False
+        self.answered: list[tuple[str, str, int]] = []
         self._answering: web.Request | None = None
         self._answers_begun = 0
         self._answer_begun = asyncio.Event()
@@ -71,7 +72,9 @@ class ServedSite:
             self._answering = request
         if self.deaf and request.path == "/api/chat":
             self.cut()
-        return await handler(request)
+        answer = await handler(request)
+        self.answered.append((request.method, request.path, answer.status))
+        return answer
 
     async def end(self) -> None:
         """Serve no more; the back end goes on."""

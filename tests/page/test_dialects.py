@@ -43,7 +43,7 @@ async def links(chat: ChatPage, within: str) -> list[tuple[str, str | None]]:
 async def test_an_answer_from_the_web_has_its_links_and_a_list_of_its_sources(chat: ChatPage) -> None:
     await chat.say("search the web for news")
 
-    assert await links(chat, "p") == [("example.org", FACTS), ("example.com", NEWS)]
+    assert await links(chat, "p") == [("[1]", FACTS), ("[2]", NEWS)]
     assert await links(chat, "ol > li") == [("Facts for everybody", FACTS), ("News of the day", NEWS)]
     await expect(chat.answer.locator("strong")).to_have_text("Sources")
     await expect(chat.status).to_have_text("")

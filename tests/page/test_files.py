@@ -1,5 +1,8 @@
 """The shipped page: files to the assistant, and files from it."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from playwright.async_api import expect
 
@@ -46,6 +49,27 @@ async def test_a_file_can_be_sent_without_a_word(chat: ChatPage) -> None:
     await chat.ended()
 
     assert await chat.text() == "cities.csv (24 bytes) says: “city,celsius Paris,21”"
+
+
+@pytest.mark.parametrize(
+    ("name", "beginning", "words"),
+    [
+        ("setup.exe", b"MZ\x90\x00", '"setup.exe" is of a kind that cannot be sent'),
+        ("log.txt", b"text", '"log.txt" is too large: a file can have at most 32 MB.'),
+    ],
+)
+async def test_a_file_that_is_refused_while_it_is_uploaded_is_shown_as_that(
+    chat: ChatPage, name: str, beginning: bytes, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    await asyncio.to_thread(path.write_bytes, beginning + b"a" * 40 * 2**20)
+    await chat.attach_from(path)
+    await chat.send_files()
+
+    await expect(chat.errors).to_contain_text([words])
+    # Deep Chat keeps a file that was not taken, for the next message.
+    await chat.page.locator(".remove-file-attachment-button").click()
+    assert await chat.count() == 1
 
 
 @in_every_dialect
