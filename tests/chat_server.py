@@ -14,7 +14,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from deep_chat_proxy.app import create_app
 from deep_chat_proxy.browser.keys import CHAT, Chat
+from deep_chat_proxy.errors import ChatError
 from deep_chat_proxy.settings import Settings
+from deep_chat_proxy.turn.held import Held
 from deep_chat_proxy.turn.message import UserMessage
 from deep_chat_proxy.turn.ports import Thread
 from deep_chat_proxy.turn.transcript import AnchorKind
@@ -25,13 +27,17 @@ Client = TestClient[web.Request, web.Application]
 
 
 class FakeFiles:
-    """Files of the back end by their id there; an exception is raised instead."""
+    """Files of the back end by their id there; an exception is raised instead. It knows no ranges, of which `wanted` are
+    those that it was asked for.
+    """
 
     def __init__(self) -> None:
         self.there: dict[str, list[bytes | Exception] | Exception] = {}
+        self.wanted: list[str | None] = []
 
     @asynccontextmanager
-    async def content(self, upstream_id: str) -> AsyncIterator[Content]:
+    async def content(self, upstream_id: str, wanted: str | None = None) -> AsyncIterator[Content]:
+        self.wanted.append(wanted)
         chunks = self.there[upstream_id]
         if isinstance(chunks, Exception):
             raise chunks
@@ -56,9 +62,23 @@ class FakeDialect:
         self.files = FakeFiles()
         self.asked: list[tuple[str | None, UserMessage]] = []
         self.turns: list[ScriptedTurn] = []
+        self.deleted: list[Held] = []
+        self.down: ChatError | None = None
 
     async def prepare(self) -> None:
         """Nothing is to be found out."""
+
+    async def delete(self, held: Held) -> None:
+        """Note what goes, unless the back end is down."""
+        if self.down is not None:
+            raise self.down
+        self.deleted.append(held)
+
+    async def title(self, model: str, text: str) -> str | None:
+        """A title that tells what it was made of; none of a text that says so."""
+        if self.down is not None:
+            raise self.down
+        return None if text == "no title" else f"{model}: {text}"
 
     def turn(self, thread: Thread, message: UserMessage) -> ScriptedTurn:
         turn = ScriptedTurn(self.scripts.pop(0), prepare=lambda: self._ask(thread, message))

@@ -10,6 +10,7 @@ from deep_chat_proxy.turn.events import (
     Completed,
     FileKind,
     FileMade,
+    SourcesListed,
     TerminalEvent,
     TextDelta,
     TextReplaced,
@@ -18,11 +19,12 @@ from deep_chat_proxy.turn.events import (
     TurnEvent,
     UpstreamEvent,
 )
+from deep_chat_proxy.turn.held import Held
 from deep_chat_proxy.turn.journal import EndedTurn, OpenTurn
 from deep_chat_proxy.turn.limits import TurnLimits
-from deep_chat_proxy.turn.log import TurnLog
+from deep_chat_proxy.turn.log import Batch, TurnLog
 from deep_chat_proxy.turn.message import Attachment, UserMessage
-from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.turn.ports import Listener, Thread
 from deep_chat_proxy.turn.transcript import Anchor, AnchorKind, Entry, Memory
 
 T = TypeVar("T")
@@ -68,6 +70,11 @@ class ScriptedTurn:
         self.may_close.set()
         self.close_fault: Exception | None = None
         self.generators_open = 0
+        self._listener: Listener = lambda _: False
+        self.watched: Callable[[], bool] = lambda: False
+
+    def tell(self, listener: Listener, watched: Callable[[], bool]) -> None:
+        self._listener, self.watched = listener, watched
 
     def start(self) -> AsyncGenerator[Sequence[UpstreamEvent]]:
         return self._play(next(self._stretches))
@@ -100,7 +107,7 @@ class ScriptedTurn:
                     await self.thread.record(anchor=step)
                 elif step is None:
                     await asyncio.get_running_loop().create_future()
-                else:
+                elif not (len(step) == 1 and isinstance(step[0], TextDelta) and self._listener(step[0])):
                     yield step
         finally:
             self.generators_open -= 1
@@ -145,12 +152,34 @@ class FakeThread:
         self.left: bytes | None = None
         """The checkpoint of another process that has begun the turn."""
         self.turn_id = "turn-1"
+        self.held: list[Held] = []
+        self.spared: list[Held] = []
+        self.spares = False
+        """Whether what a message that failed has left is kept for a while."""
 
     async def memory(self) -> Memory:
-        return Memory(self.anchor, tuple(self.entries), self.covered, checkpoint=self.left)
+        uploads = {held.content: held.held_id for held in self.held if held.content}
+        return Memory(self.anchor, tuple(self.entries), self.covered, checkpoint=self.left, uploads=uploads)
 
-    async def checkpoint(self, body: bytes) -> None:
+    async def checkpoint(self, body: bytes, *held: Held) -> None:
         self.checkpoints.append(body)
+        for each in held:
+            await self.hold(each)
+
+    async def hold(self, held: Held) -> None:
+        if held not in self.held:
+            self.held.append(held)
+
+    async def release(self, held: Held) -> None:
+        self.held.remove(held)
+
+    async def reuse(self, held: Held) -> bool:
+        return any((held.kind, held.held_id) == (each.kind, each.held_id) for each in self.held)
+
+    async def spare(self, held: Held) -> bool:
+        if self.spares:
+            self.spared.append(held)
+        return self.spares
 
     async def record(
         self,
@@ -159,7 +188,10 @@ class FakeThread:
         anchor: Anchor | None = None,
         covered: bool = False,
         forget: bool = False,
+        checkpoint: bytes | None = None,
     ) -> None:
+        if checkpoint is not None:
+            await self.checkpoint(checkpoint)
         self.entries += add
         if anchor is not None:
             self.anchor = anchor
@@ -189,6 +221,8 @@ class FakeKeeper:
 
     def __init__(self, begun: Mapping[str, ToolOutput | None] | None = None) -> None:
         self.files: list[ChatFile] = []
+        self.known: dict[str, ChatFile] = {}
+        """Files of the thread by the back end's names for them."""
         self.begun = begun or {}
         self.free = True
         self.outputs: list[ToolOutput] = []
@@ -217,7 +251,12 @@ class FakeKeeper:
         await asyncio.sleep(0)
         file = ChatFile(f"file-{len(self.files) + 1}", made.name or "file", made.kind)
         self.files.append(file)
+        self.known[made.upstream_id] = file
         return file
+
+    async def known_file(self, upstream_id: str) -> ChatFile | None:
+        await asyncio.sleep(0)
+        return self.known.get(upstream_id)
 
 
 def turn_limits(
@@ -267,7 +306,7 @@ def folded(events: Sequence[TurnEvent], before: str = "") -> str:
     """The text that somebody has in front of them after these events."""
     for event in events:
         match event:
-            case TextDelta(text):
+            case TextDelta(text) | SourcesListed(text):
                 before += text
             case TextReplaced(text):
                 before = text
@@ -276,10 +315,22 @@ def folded(events: Sequence[TurnEvent], before: str = "") -> str:
     return before
 
 
+async def follow(log: TurnLog, event_id: int = 0) -> AsyncGenerator[Batch]:
+    """Batches of what comes after `event_id`, for whoever is woken for each, to the end of the turn."""
+    seen, events = log.first(event_id)
+    if events:
+        yield seen, events
+    while seen < log.last_id or not log.state.ended:
+        if seen == log.last_id:
+            await log.while_taken(lambda: False)
+        seen, events = log.after(seen)
+        yield seen, events
+
+
 async def followed(log: TurnLog, event_id: int = 0) -> list[TurnEvent]:
     """Everything that a follower gets, to the end of the turn."""
     async with asyncio.timeout(5):
-        return [event async for _, batch in log.follow(event_id) for event in batch]
+        return [event async for _, batch in follow(log, event_id) for event in batch]
 
 
 def splits(text: str, cuts: Sequence[int]) -> Iterator[str]:

@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from yarl import URL
 
 from deep_chat_proxy import create_app, tool
 from deep_chat_proxy.local_openai.state import LocalState
+from deep_chat_proxy.upstream.pauses import Pauses
 from flows.fault_proxy import FaultProxy
 from flows.faults import Fault, on
 from flows.scenes import Step
@@ -16,6 +18,7 @@ from flows.upstream_view import active, conversations
 from flows.visitor import Visitor
 from playing import until
 
+QUICK = 0.2
 TEXT = "weather in Paris then in Rome"
 
 
@@ -87,4 +90,6 @@ async def between(dialect: str, **chosen: Any) -> AsyncIterator[Between]:
     async with back_end() as (base_url, state), FaultProxy.to(URL(base_url).port or 0) as proxy:
         app = create_app(settings_for(proxy.base_url, **wanted), tools=[get_weather])
         async with serving(app) as port:
-            yield Between(f"http://127.0.0.1:{port}", proxy, state, ran)
+            # What is polled for is looked at sooner than is polite.
+            with patch.object(Pauses, "length", lambda *_: QUICK):
+                yield Between(f"http://127.0.0.1:{port}", proxy, state, ran)

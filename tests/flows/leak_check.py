@@ -16,7 +16,8 @@ from typing import Any
 
 from aiohttp import web
 
-from deep_chat_proxy import create_app, tool
+from chosen_loop import CHOSEN_LOOP
+from deep_chat_proxy import create_app, event_loop, tool
 from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.local_openai import STATE, LocalOptions, create_local_openai
 from deep_chat_proxy.local_openai.objects import OUTPUT
@@ -136,7 +137,14 @@ async def run(app: web.Application, shutdown: float) -> AsyncIterator[web.AppRun
 
 def server(base_url: str, store: Path, dialect: str, *tools: Tool[..., Any], **more: Any) -> web.Application:
     """A server whose turns end with their last connection."""
-    chosen = {"store": f"sqlite:{store}", "secret": "s" * 32, "grace": 0, **more, **DIALECTS[dialect]}
+    chosen = {
+        "store": f"sqlite:{store}",
+        "secret": "s" * 32,
+        "grace": 0,
+        "spare_files": 0,
+        **more,
+        **DIALECTS[dialect],
+    }
     return create_app(settings_for(base_url, **chosen), tools=tools)
 
 
@@ -194,7 +202,7 @@ def main(check: Callable[[int, Path, str], Coroutine[Any, Any, None]], turns: in
         store, tempfile.tempdir = Path(folder) / "store", str(Path(folder) / "spool")
         store.mkdir()
         Path(tempfile.tempdir).mkdir()
-        asyncio.run(check(turns, store, dialect), debug=False)
+        event_loop.run(check(turns, store, dialect), CHOSEN_LOOP)
     gc.collect()
     assert sockets() == before, sockets()
     assert not complaints.found, complaints.found[:5]

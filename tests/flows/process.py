@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from chosen_loop import CHOSEN_LOOP
 from flows.visitor import WAIT
 
-LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) [\w.]+: \S.*")
+LOG_LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} (INFO|WARNING) (\[[\w ]+\] )?[\w.]+: \S.*")
 # The address of the back end may stand in the log too.
 ADDRESS = re.compile(rb"Running on (http://127\.0\.0\.1:\d+)")
 
@@ -42,6 +43,10 @@ class Process:
         """Send SIGTERM."""
         self._process.terminate()
 
+    def kill(self) -> None:
+        """Send SIGKILL."""
+        self._process.kill()
+
     async def ended(self, within: float = 4) -> int:
         """Wait for the end, which a server that was asked to end comes to within so many seconds."""
         async with asyncio.timeout(within):
@@ -55,6 +60,10 @@ class Process:
         """Wait until it is dead."""
         async with asyncio.timeout(WAIT):
             await self._process.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def lives(self) -> bool:
@@ -72,7 +81,7 @@ def environment_with(**settings: str) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("DEEP_CHAT_", "OPENAI_"))
     }
-    return kept | settings
+    return kept | {"DEEP_CHAT_LOOP": CHOSEN_LOOP} | settings
 
 
 COMMAND = ("-m", "deep_chat_proxy")
@@ -98,4 +107,5 @@ async def server(
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+        # Workers of a process that was killed end by themselves, and hold its log until then.
+        await process.communicate()

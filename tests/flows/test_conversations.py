@@ -9,7 +9,16 @@ from deep_chat_proxy import create_app, tool
 from deep_chat_proxy.local_openai import LocalOptions, create_local_openai
 from deep_chat_proxy.tasks import Tasks
 from flows.server import FAST, Site, back_end, serving, settings_for, site
-from flows.visitor import CSV, WAIT, SentFile, Visitor, events_in, read_events, read_until_text
+from flows.visitor import (
+    CSV,
+    DISPOSITION,
+    WAIT,
+    SentFile,
+    Visitor,
+    read_events,
+    read_until_text,
+    rest_of,
+)
 
 LOST = "*The earlier conversation is no longer there, so this is the beginning of a new one.*"
 NOT_FOUND = "This conversation was not found. Please start a new one."
@@ -75,7 +84,7 @@ async def test_a_stream_and_one_object_say_the_same(visitor: Visitor, text: str)
 
     assert streamed.is_stream
     assert not whole_answer.is_stream
-    assert streamed.text == whole_answer.text
+    assert streamed.plain_text == whole_answer.plain_text
     assert [file["name"] for file in streamed.files] == [file["name"] for file in whole_answer.files]
 
 
@@ -112,7 +121,7 @@ async def test_a_file_of_the_assistant_can_be_fetched(visitor: Visitor, stream: 
     assert (file["name"], file["type"]) == ("cities.csv", "any")
     assert fetched.body.startswith(b"city,celsius\r\nParis,21\r\n")
     assert fetched.headers["Content-Type"] == "text/csv"
-    assert fetched.headers["Content-Disposition"] == "attachment; filename*=UTF-8''cities.csv"
+    assert fetched.headers["Content-Disposition"] == DISPOSITION
 
 
 async def test_a_picture_of_the_assistant_can_be_fetched(visitor: Visitor) -> None:
@@ -151,12 +160,18 @@ async def test_several_files_reach_the_assistant_in_their_order_and_with_their_n
         "files", SentFile("größe 1.txt", b"one"), SentFile("b.txt", b"two"), SentFile("c.txt", b"three")
     )
 
-    assert answer.text.splitlines() == [
+    text, sources = answer.plain_text.split("\n\n\n**Sources**\n\n")
+    assert text.splitlines() == [
         "You gave me 3 files:",
         "",
-        "- **größe 1.txt** (3 bytes) says: “one”",
-        "- **b.txt** (3 bytes) says: “two”",
-        "- **c.txt** (5 bytes) says: “three”",
+        r"- **größe 1.txt** (3 bytes) says: “one”[\[1\]](/api/files/ID/gr%C3%B6%C3%9Fe%201.txt)",
+        r"- **b.txt** (3 bytes) says: “two”[\[2\]](/api/files/ID/b.txt)",
+        r"- **c.txt** (5 bytes) says: “three”[\[3\]](/api/files/ID/c.txt)",
+    ]
+    assert sources.splitlines() == [
+        "1. [größe 1.txt](/api/files/ID/gr%C3%B6%C3%9Fe%201.txt)",
+        "2. [b.txt](/api/files/ID/b.txt)",
+        "3. [c.txt](/api/files/ID/c.txt)",
     ]
 
 
@@ -245,8 +260,7 @@ async def test_stop_works_before_anything_was_said(text: str) -> None:
         async with visitor.saying(text) as response:
             await read_events(response, 1)
             await visitor.post("/api/chat/stop")
-            async with asyncio.timeout(WAIT):
-                rest = events_in(await response.read())
+            rest = await rest_of(response)
         answer = await visitor.say("how many messages?")
 
         assert running.state.active_runs() == []

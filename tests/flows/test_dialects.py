@@ -10,7 +10,7 @@ import pytest
 
 from deep_chat_proxy.local_openai import LocalOptions
 from flows.server import DIALECTS, Site, site
-from flows.visitor import CSV, WAIT, Visitor, events_in, read_events, read_until_text
+from flows.visitor import CSV, DISPOSITION, WAIT, Visitor, read_events, read_until_text, rest_of
 from playing import until
 
 SLOW = LocalOptions(token_delay=0.01)
@@ -71,7 +71,7 @@ async def test_a_stream_and_one_object_say_the_same_however_the_answer_is_follow
         streamed = await visitor.say(text, stream=True)
 
     assert (whole_answer.status, streamed.error) == (200, None)
-    assert streamed.text == whole_answer.text
+    assert streamed.plain_text == whole_answer.plain_text
     assert [file["name"] for file in streamed.files] == [file["name"] for file in whole_answer.files]
 
 
@@ -96,7 +96,7 @@ async def test_a_file_that_is_kept_here_can_be_fetched_whole_and_in_parts() -> N
         assert (file["name"], file["type"]) == ("cities.csv", "any")
         assert fetched.body.startswith(b"city,celsius\r\nParis,21\r\n")
         assert fetched.headers["Content-Type"] == "text/csv"
-        assert fetched.headers["Content-Disposition"] == "attachment; filename*=UTF-8''cities.csv"
+        assert fetched.headers["Content-Disposition"] == DISPOSITION
         assert fetched.headers["X-Content-Type-Options"] == "nosniff"
         assert (part.status, await part.read()) == (206, b"city")
         async with running.visitor() as other:
@@ -147,8 +147,7 @@ async def test_stop_works_before_anything_was_said(dialect: dict[str, Any], text
         async with visitor.saying(text) as response:
             await read_events(response, 1)
             await visitor.post("/api/chat/stop")
-            async with asyncio.timeout(WAIT):
-                rest = events_in(await response.read())
+            rest = await rest_of(response)
         answer = await visitor.say("how many messages?")
 
     assert not any("error" in part for part in rest)

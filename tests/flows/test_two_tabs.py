@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 
+from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.local_openai import LocalOptions
 from flows.server import DIALECTS, Site, site
 from flows.visitor import CSV, Answer, Visitor, read_until_text
-from playing import settle
+from playing import until
 
 SLOW = LocalOptions(token_delay=0.005, poll_after_ms=5)
 BUSY = "The previous message is still being answered. Please wait or stop it first."
@@ -61,6 +63,12 @@ async def test_fifty_messages_at_once_are_answered_in_order_or_refused(
     assert "back end answered 400" not in caplog.text
 
 
+def in_line(running: Site, count: int) -> bool:
+    """Whether so many messages wait for the turn before them: the first in line, and those behind it."""
+    queues = running.app[CHAT].turns._queues.values()
+    return sum(queue.locked() + len(queue._waiters or ()) for queue in queues) == count
+
+
 async def test_messages_that_wait_are_answered_in_the_order_in_which_they_came() -> None:
     async with site(busy_wait=60, grace=60) as running, running.visitor() as visitor:
         await visitor.say("hello")
@@ -70,13 +78,29 @@ async def test_messages_that_wait_are_answered_in_the_order_in_which_they_came()
             assert (await visitor.say(f"count to {number}")).status == 200
             done.append(number)
 
-        async with asyncio.TaskGroup() as group:
+        async with visitor.saying("slowly count to 1000") as slow, asyncio.TaskGroup() as group:
+            await read_until_text(slow, "1")
             for number in range(1, 11):
                 group.create_task(say(number))
-                # Each is read and waits before the next one comes.
-                await settle()
+                await until(partial(in_line, running, number))
+            await visitor.post("/api/chat/stop")
 
     assert done == sorted(done)
+
+
+async def test_a_message_that_is_sent_again_joins_its_turn_in_front_of_those_that_wait_for_it() -> None:
+    async with site(SLOW, busy_wait=60, grace=60) as running, running.visitor() as visitor:
+        await visitor.say("hello")
+        async with visitor.saying("count to 40") as first, asyncio.TaskGroup() as group:
+            await read_until_text(first, " 3")
+            other = group.create_task(visitor.say("what is my name?"))
+            await until(partial(in_line, running, 1))
+            again = group.create_task(visitor.say("count to 40", stream=True))
+        count = await visitor.say("how many messages?")
+
+    assert again.result().text.split() == [str(number) for number in range(1, 41)]
+    assert other.result().text == "You have not told me your name."
+    assert "4 messages of yours" in count.text
 
 
 async def posted_twice(running: Site, *files: Any) -> tuple[Answer, Answer, Answer]:

@@ -25,6 +25,8 @@ class SentFile(NamedTuple):
 
 
 CSV = SentFile("cities.csv", b"city,celsius\r\nParis,21\r\n", "text/csv")
+DISPOSITION = "attachment; filename=\"cities.csv\"; filename*=UTF-8''cities.csv"
+"""How the assistant's table is given out."""
 
 
 class Answer(NamedTuple):
@@ -56,6 +58,11 @@ class Answer(NamedTuple):
     @property
     def text(self) -> str:
         return shown_text(self.parts)
+
+    @property
+    def plain_text(self) -> str:
+        """The text with addresses of files that no two answers have in common."""
+        return re.sub(r"/api/files/[\w-]+/", "/api/files/ID/", self.text)
 
     @property
     def error(self) -> str | None:
@@ -217,6 +224,12 @@ async def read_until_text(response: aiohttp.ClientResponse, wanted: str) -> str:
             assert chunk, f"the stream ended with {text!r}"
             body += chunk
     return text
+
+
+async def rest_of(response: aiohttp.ClientResponse) -> list[dict[str, Any]]:
+    """The events that a stream still brings until its end."""
+    async with asyncio.timeout(WAIT):
+        return events_in(await response.read())
 
 
 def json_body(text: str | None, thread_id: str | None) -> dict[str, Any]:
