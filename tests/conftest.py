@@ -23,9 +23,13 @@ set_on_retry_hooks([LoggingOnRetryHook])
 
 
 # Where tests run side by side, those of one name run one after the other in one process: those with a browser, so that
-# there is only one of it, and those that look at a process to which nothing else should happen.
+# there are only two of it, and those that look at a process to which nothing else should happen.
 _IN_A_ROW = {
-    "tests/page/": "page",
+    "tests/page/test_history.py": "page, conversations",
+    "tests/page/test_resume.py": "page, conversations",
+    "tests/page/test_stop.py": "page, conversations",
+    "tests/page/test_threads.py": "page, conversations",
+    "tests/page/": "page, all else",
     "tests/flows/test_no_leftovers.py": "leftovers",
     "tests/flows/test_trouble_leaves_nothing.py": "leftovers",
 }

@@ -36,13 +36,13 @@ Step = Sequence[UpstreamEvent] | asyncio.Event | BaseException | Anchor | None
 
 async def soon(waited_for: Awaitable[T]) -> T:
     """What should come at once; a test that waits for what never comes fails after five seconds."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return await waited_for
 
 
 async def until(true: Callable[[], object]) -> None:
-    """Wait, for at most five seconds, for what has no event of its own."""
-    async with asyncio.timeout(5):
+    """Wait, for at most twenty seconds, for what has no event of its own."""
+    async with asyncio.timeout(20):
         while not true():  # noqa: ASYNC110 - see above
             await asyncio.sleep(0)
 
@@ -329,7 +329,7 @@ async def follow(log: TurnLog, event_id: int = 0) -> AsyncGenerator[Batch]:
 
 async def followed(log: TurnLog, event_id: int = 0) -> list[TurnEvent]:
     """Everything that a follower gets, to the end of the turn."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         return [event async for _, batch in follow(log, event_id) for event in batch]
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 
-WAIT = 10.0
+WAIT = 30.0
 """Seconds after which a test gives up."""
 STREAM = {"Accept": "text/event-stream"}
 Fields = Mapping[str, Any]

@@ -26,20 +26,22 @@ def _written(words: Iterable[str]) -> float:
     return time.process_time() - began
 
 
-def _growth(of: Callable[[str], Iterable[str]], piece: str) -> float:
-    """How much more work an answer is that is four times as long."""
+def _grows_with_length(of: Callable[[str], Iterable[str]], piece: str) -> bool:
+    """Whether an answer that is four times as long is about four times the work; what disturbs one look does not disturb
+    three.
+    """
     short, long = ((piece * length)[:length] for length in (LENGTH, 4 * LENGTH))
-    return min(_written(of(long)) / max(_written(of(short)), 0.002) for _ in range(3))
+    return any(_written(of(long)) / max(_written(of(short)), 0.002) < 8 for _ in range(3))
 
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_the_work_for_an_answer_that_comes_letter_by_letter_grows_with_its_length(piece: str) -> None:
-    assert _growth(list, piece) < 8
+    assert _grows_with_length(list, piece)
 
 
 @pytest.mark.parametrize("piece", PIECES)
 def test_the_work_for_an_answer_that_comes_at_once_grows_with_its_length(piece: str) -> None:
-    assert _growth(lambda text: [text], piece) < 8
+    assert _grows_with_length(lambda text: [text], piece)
 
 
 @pytest.mark.parametrize("piece", [piece for piece in PIECES if "†" not in piece and "b]" not in piece])
