@@ -1,4 +1,6 @@
-"""Debian's Chromium, driven by playwright."""
+"""Debian's Chromium, driven by playwright: its headless build where it is there, which has the same engine and none of
+the windows of a browser, whose own pages cost as much as ours.
+"""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -18,11 +20,12 @@ _ARGUMENTS = (
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 )
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
 
 def find_chromium() -> str | None:
     """Path of an installed Chromium."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 @asynccontextmanager
