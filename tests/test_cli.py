@@ -153,6 +153,8 @@ async def test_the_tools_are_listed_with_their_schemas(tmp_path: Path) -> None:
         (("--port", "70000"), {}, "DEEP_CHAT_PORT"),
         (("--workers", "0"), {}, "DEEP_CHAT_WORKERS: must be a whole number from 1 to 64, not 0"),
         (("--workers", "65"), {}, "DEEP_CHAT_WORKERS"),
+        (("--workers", "2", "local-openai"), {}, "local-openai is one process and takes no --workers"),
+        (("--workers", "2", "check"), {}, "check is one process and takes no --workers"),
     ],
 )
 async def test_a_wrong_setting_is_one_line_and_status_2(

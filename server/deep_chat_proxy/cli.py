@@ -20,6 +20,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status (2: wrong flags or settings)."""
     options = _parser().parse_args(arguments)
     run = {"check": _check, "local-openai": _local_openai, "tools": _tools}.get(options.command, _serve)
+    if run is not _serve and options.workers is not None:
+        print(f"deep-chat-proxy: {options.command} is one process and takes no --workers", file=sys.stderr)
+        return 2
     return _outcome(lambda: run(options))
 
 
