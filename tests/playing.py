@@ -35,7 +35,7 @@ Step = Sequence[UpstreamEvent] | asyncio.Event | BaseException | Anchor | None
 
 
 async def soon(waited_for: Awaitable[T]) -> T:
-    """What should come at once; a test that waits for what never comes fails after five seconds."""
+    """What should come at once; a test that waits for what never comes fails after twenty seconds."""
     async with asyncio.timeout(20):
         return await waited_for
 
