@@ -9,12 +9,12 @@ from deep_chat_proxy.browser.addresses import file_addresses
 from deep_chat_proxy.browser.body import RequestBody
 from deep_chat_proxy.browser.files_in.allowance import Allowance, counting
 from deep_chat_proxy.browser.frames import FrameWriter
+from deep_chat_proxy.browser.json_answer import json_answer
 from deep_chat_proxy.browser.keys import CHAT, Chat
 from deep_chat_proxy.browser.ownership import choose_thread, thread_meant
 from deep_chat_proxy.browser.reply import reply
 from deep_chat_proxy.browser.request import ChatRequest, read_chat_request
 from deep_chat_proxy.browser.thread_choice import thread_in_json
-from deep_chat_proxy.browser.threads import json_answer
 from deep_chat_proxy.browser.wire import decoded
 from deep_chat_proxy.errors import ChatError, refused
 from deep_chat_proxy.middleware.session import SESSION, Session

@@ -11,9 +11,10 @@ from aiohttp import web
 
 from deep_chat_proxy.browser.addresses import base_for, file_addresses, with_addresses
 from deep_chat_proxy.browser.frames import shown_file, shown_sources, whole_text
+from deep_chat_proxy.browser.json_answer import json_answer
 from deep_chat_proxy.browser.keys import CHAT
 from deep_chat_proxy.browser.ownership import thread_meant
-from deep_chat_proxy.browser.threads import json_answer, number_of, page_of
+from deep_chat_proxy.browser.threads import number_of, page_of
 from deep_chat_proxy.middleware.session import SESSION
 from deep_chat_proxy.store.shelf import Shelf
 from deep_chat_proxy.turn.events import ChatFile, Completed, Failed, Stopped

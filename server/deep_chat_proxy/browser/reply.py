@@ -5,11 +5,11 @@ An object and never a list: the interceptor that pages use to carry `thread_id` 
 
 from collections.abc import Callable
 
-import msgspec
 from aiohttp import web
 
 from deep_chat_proxy.browser.addresses import with_addresses
 from deep_chat_proxy.browser.frames import shown_file, shown_sources, whole_text
+from deep_chat_proxy.browser.json_answer import json_answer
 from deep_chat_proxy.errors import STOPPED, ChatError
 from deep_chat_proxy.turn.events import ChatFile, Failed, Stopped
 from deep_chat_proxy.turn.log import TurnLog
@@ -34,4 +34,4 @@ async def reply(
         body["files"] = [shown_file(file, address) for file in log.files]
     if log.sources:
         body["custom"] = shown_sources(log.sources, address)
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+    return json_answer(body)

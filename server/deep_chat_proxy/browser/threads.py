@@ -1,10 +1,10 @@
 """A visitor's threads: listed, started, opened, named and deleted; and the end of all of them."""
 
-import msgspec
 from aiohttp import web
 from msgspec import Raw, Struct
 
 from deep_chat_proxy.browser.body import RequestBody
+from deep_chat_proxy.browser.json_answer import json_answer
 from deep_chat_proxy.browser.keys import CHAT, Chat
 from deep_chat_proxy.browser.ownership import new_thread, own_thread
 from deep_chat_proxy.browser.wire import decoded
@@ -132,8 +132,3 @@ def number_of(request: web.Request, name: str) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise refused(400, f"The page cannot be shown: its {name} is no whole number.")
     return int(text)
-
-
-def json_answer(body: object, *, status: int = 200) -> web.Response:
-    """`body` as a JSON answer."""
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json")

@@ -4,7 +4,7 @@ One connection is one request: the answer comes on it, for a turn that is follow
 whoever asked takes it back by closing the connection.
 """
 
-from asyncio import StreamReader, StreamWriter
+from asyncio import StreamReader
 
 import msgspec
 from msgspec import Struct
@@ -116,13 +116,3 @@ async def _body(reader: StreamReader, most: int) -> bytes:
     if length > most:
         raise ValueError("the message is too long")
     return await reader.readexactly(length)
-
-
-async def closed(writer: StreamWriter) -> None:
-    """Close a connection; what was written is still sent."""
-    writer.close()
-    try:
-        await writer.wait_closed()
-    except OSError:
-        # The other side was quicker.
-        return

@@ -6,13 +6,10 @@ all of its words and all that was told of its sources, and on nothing else.
 
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterable
-
-from msgspec import structs
 
 from deep_chat_proxy.errors import FAILED, ChatError
 from deep_chat_proxy.turn.answer.finding import Finder
-from deep_chat_proxy.turn.answer.marks import APART, Break, Code, Mark, Place
+from deep_chat_proxy.turn.answer.marks import APART, Break, Mark, Place, add, moved
 from deep_chat_proxy.turn.answer.own_files import own_target
 from deep_chat_proxy.turn.answer.scanner import Scanner
 from deep_chat_proxy.turn.answer.writing import Writing
@@ -111,7 +108,7 @@ class AnswerText:
         self._ended = False
         if self._length:
             self._scanner.divide()
-            self._mark([Break(self._length, self._length)])
+            add(Break(self._length, self._length), self._marks)
             self._writing.write("", [Break(0, 0)])
 
     def _take(self, text: str, *, last: bool = False) -> str:
@@ -119,24 +116,14 @@ class AnswerText:
         if self._length + len(words) > self._max_words:
             raise ChatError(FAILED, f"the model wrote more than {self._max_words} characters")
         self._writing.write(words, marks)
-        if marks:
-            self._mark(
-                structs.replace(m, start=m.start + self._length, end=m.end + self._length) for m in marks
-            )
+        for mark in marks:
+            add(moved(mark, self._length), self._marks)
         self._words.append(words)
         self._length += len(words)
         shown = self._writing.taken()
         if shown:
             self._shown.append(shown)
         return shown
-
-    def _mark(self, marks: Iterable[Mark]) -> None:
-        for mark in marks:
-            before = self._marks[-1] if self._marks else None
-            if isinstance(mark, Code) and isinstance(before, Code) and before.end == mark.start:
-                self._marks[-1] = Code(before.start, mark.end)
-            else:
-                self._marks.append(mark)
 
 
 def _order(mark: Mark) -> tuple[int, int, bool]:

@@ -9,6 +9,7 @@ from deep_chat_proxy.tasks import Tasks, undisturbed
 from deep_chat_proxy.turn.held import Held, HeldKind
 from deep_chat_proxy.turn.message import Attachment
 from deep_chat_proxy.turn.ports import Thread
+from deep_chat_proxy.upstream.attachments import NOT_TAKEN
 from deep_chat_proxy.upstream.failures import UpstreamError
 from deep_chat_proxy.upstream.files import Files, SentFile
 
@@ -18,8 +19,6 @@ _AT_ONCE = 3
 # An upload that was left under way may be stored already, which only its answer tells; how long that is
 # waited for, in seconds.
 _UNDER_WAY = 5.0
-# By which a back end says that it does not take such a file.
-_REFUSED = frozenset({400, 413, 415, 422})
 
 
 class Uploads:
@@ -71,7 +70,7 @@ class Uploads:
                 await self._thread.hold(_held(sent))
             except ChatError as fault:
                 self._left = True
-                self._refused = isinstance(fault, UpstreamError) and fault.status in _REFUSED
+                self._refused = isinstance(fault, UpstreamError) and fault.status in NOT_TAKEN
                 raise
 
     async def _known(self, upstream_id: str | None) -> str | None:

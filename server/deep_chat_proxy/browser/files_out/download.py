@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-import msgspec
 from aiohttp import web
 
 from deep_chat_proxy.browser.files_out.headers import HEAD, file_headers, names_an_image
 from deep_chat_proxy.browser.files_out.ranges import Part, Span
+from deep_chat_proxy.browser.json_answer import json_answer
 from deep_chat_proxy.errors import CUT_OFF, ChatError
 from deep_chat_proxy.upstream.files import Content
 
@@ -53,12 +53,9 @@ def _response(
 
 
 def _not_there(size: int) -> web.Response:
-    return web.Response(
-        status=416,
-        body=msgspec.json.encode({"error": "The file has no such part."}),
-        content_type="application/json",
-        headers={"Accept-Ranges": "bytes", "Content-Range": f"bytes */{size}"},
-    )
+    answer = json_answer({"error": "The file has no such part."}, status=416)
+    answer.headers.update({"Accept-Ranges": "bytes", "Content-Range": f"bytes */{size}"})
+    return answer
 
 
 async def _beginning(chunks: AsyncGenerator[bytes]) -> bytes:

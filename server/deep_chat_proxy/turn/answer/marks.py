@@ -1,6 +1,6 @@
 """What of a model's words is shown otherwise than it stands there."""
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 APART = "\u2060"
 """A word joiner: cannot be seen, and keeps what stands on its two sides from becoming one construct."""
@@ -36,3 +36,17 @@ class Place(Mark, frozen=True):
     following: str = ""
     bare: bool = False
     first: bool = False
+
+
+def moved(mark: Mark, by: int) -> Mark:
+    """The mark of the same words where so many more stand before them."""
+    return structs.replace(mark, start=mark.start + by, end=mark.end + by)
+
+
+def add(mark: Mark, marks: list[Mark]) -> None:
+    """Add one behind all others; code that goes on stays one mark."""
+    before = marks[-1] if marks else None
+    if isinstance(mark, Code) and isinstance(before, Code) and before.end == mark.start:
+        marks[-1] = Code(before.start, mark.end)
+    else:
+        marks.append(mark)

@@ -7,12 +7,10 @@ import re
 from abc import ABC, abstractmethod
 from copy import copy
 
-from msgspec import structs
-
 from deep_chat_proxy.turn.answer import markers
 from deep_chat_proxy.turn.answer.buffer import Buffer, UnfinishedError
 from deep_chat_proxy.turn.answer.lines import ODD_BREAKS, Lines
-from deep_chat_proxy.turn.answer.marks import APART, Code, Mark
+from deep_chat_proxy.turn.answer.marks import APART, Code, Mark, add, moved
 
 # Where something begins that may have to be marked, or that ends a line. A class of characters is searched for fast.
 _NEXT = re.compile(rf"[\n\r{ODD_BREAKS}\\`\[\]<|!:【\ue200]")
@@ -65,7 +63,7 @@ class Reader(ABC):
         self._held = buffer.text[position:]
         self._before = buffer.text[max(0, position - 1) : position]
         self._bare = max(0, self._bare - position + len(self._before))
-        return buffer.text[start:position], [_moved(mark, -start) for mark in self._marks]
+        return buffer.text[start:position], [moved(mark, -start) for mark in self._marks]
 
     def _is_plain(self, words: str, *, last: bool) -> bool:
         """Whether there is nothing special in these words, wherever they end, in the middle of a line."""
@@ -174,15 +172,7 @@ class Reader(ABC):
         """Read what begins with a special character. Raises UnfinishedError, with nothing changed."""
 
     def _mark(self, mark: Mark) -> None:
-        before = self._marks[-1] if self._marks else None
-        if isinstance(mark, Code) and isinstance(before, Code) and before.end == mark.start:
-            self._marks[-1] = Code(before.start, mark.end)
-        else:
-            self._marks.append(mark)
-
-
-def _moved(mark: Mark, by: int) -> Mark:
-    return structs.replace(mark, start=mark.start + by, end=mark.end + by)
+        add(mark, self._marks)
 
 
 def _next_special(text: str, position: int) -> int:
